@@ -1,0 +1,39 @@
+# Two commands do all of the set-up: `make demo` and `make test`.
+# Everything they need they provide: pass, gnupg and git through the system's
+# package manager, the pinned Pulumi CLI through this program itself.
+
+GO      ?= go
+SANDBOX ?= .sandbox
+PKGS    ?= ./...
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint setup packages fuzz clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## Rotate a Stripe secret from end to end in a sandbox
+	$(GO) run . rotate --secret stripe --sandbox=$(SANDBOX) --yes
+
+test: setup ## Prove the program right: vet, all tests
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) test -timeout 20m $(PKGS)
+
+lint: ## Run golangci-lint with this repository's rules
+	@command -v golangci-lint >/dev/null || { echo "golangci-lint is not installed: https://golangci-lint.run/docs/welcome/install/"; exit 1; }
+	golangci-lint run
+
+setup: packages ## Provide everything that is missing
+	@echo "building this program (the first time compiles its dependencies, some minutes)"
+	@$(GO) build -v -o bin/secret-rotation . 2>&1 | ./scripts/packages-built
+	@./bin/secret-rotation setup
+
+packages:
+	@./scripts/install-packages
+
+fuzz: ## Fuzz the parsers for half a minute each
+	@./scripts/fuzz
+
+clean: ## Remove the sandbox and what was built
+	rm -rf $(SANDBOX) bin

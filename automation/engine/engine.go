@@ -1,0 +1,154 @@
+// Package engine is how a change reaches a stack: it finds the Pulumi CLI,
+// opens workspaces, reads and writes their config secrets, and runs previews
+// and updates through the Automation API. A preview and an update are one CLI
+// process each; all the rest is done in this process.
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/process"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/stackfile"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/toolchain"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/stacks"
+)
+
+type (
+	// CLI is a Pulumi CLI that can be run.
+	CLI = toolchain.CLI
+	// Setup finds or provides the CLI.
+	Setup = toolchain.Setup
+	// State is a stack as the backend has it.
+	State = backend.State
+	// Lock says who is updating a stack.
+	Lock = backend.Lock
+	// Resource is one entry of a stack's state.
+	Resource = backend.Resource
+	// Edit is a write of config secrets that can be taken back.
+	Edit = stackfile.Edit
+)
+
+// ErrNotInstalled says that there is no Pulumi CLI where one was looked for.
+var ErrNotInstalled = toolchain.ErrNotInstalled
+
+// Version is the CLI's version that goes with the SDK, without a leading v.
+func Version() string { return toolchain.Version() }
+
+// Options are what all stacks of a run share.
+type Options struct {
+	CLI *CLI
+	// Backend is the state's address (file://, s3://) for stacks that name
+	// none; it wins over the one in a Pulumi.yaml.
+	Backend string
+	// BackendEnv holds the backend's credentials: AWS_ACCESS_KEY_ID,
+	// AWS_SECRET_ACCESS_KEY. Nothing is taken from our own environment.
+	BackendEnv map[string]secrets.Value
+	// Passphrase encrypts the config of stacks that have none of their own.
+	Passphrase secrets.Value
+	// Redactor sees every byte that a CLI prints.
+	Redactor *secrets.Redactor
+	// RunID marks the processes of this run; default: a random one.
+	RunID string
+	// HTTP is used for s3:// backends; default: the AWS SDK's own.
+	HTTP *http.Client
+	// Patience is how long a CLI may take to end after an interrupt; default:
+	// 3 minutes.
+	Patience time.Duration
+}
+
+// Engine runs the CLI for one run of this program. It may be used by several
+// goroutines.
+type Engine struct {
+	opts      Options
+	processes atomic.Int64
+
+	mu       sync.Mutex
+	crypters map[[sha256.Size]byte]stackfile.Crypter
+}
+
+// New makes an engine, lowers this process's core dump limit to none, as it
+// holds secrets, and removes what killed runs left in the temporary folder.
+func New(opts Options) *Engine {
+	if opts.Redactor == nil {
+		opts.Redactor = secrets.NewRedactor()
+	}
+	if opts.RunID == "" {
+		opts.RunID = uuid.NewString()
+	}
+	opts.Redactor.Add(opts.Passphrase, opts.BackendEnv["AWS_SECRET_ACCESS_KEY"], opts.BackendEnv["AWS_SESSION_TOKEN"])
+	// Lowering one's own limit cannot fail for want of rights.
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	process.Sweep()
+	return &Engine{opts: opts, crypters: map[[sha256.Size]byte]stackfile.Crypter{}}
+}
+
+// Processes is how many CLI processes have been started so far.
+func (e *Engine) Processes() int { return int(e.processes.Load()) }
+
+// StackSpec says which stack to open.
+type StackSpec struct {
+	// Name is ours, for messages; also Pulumi's of a declared stack without
+	// Stack.
+	Name string
+	// Dir holds Pulumi.yaml.
+	Dir string
+	// Stack is Pulumi's name; empty: the project's only one.
+	Stack string
+	// Program of a stack that is declared here; nil for an existing project.
+	Program stacks.Program
+	// Passphrase and Backend override the engine's.
+	Passphrase secrets.Value
+	Backend    string
+	// Env goes to the CLI and its children beside what they always get.
+	Env map[string]secrets.Value
+	// Providers are attached instead of plugins in every operation: package
+	// name to port on loopback.
+	Providers map[string]int
+}
+
+// Stacks lists the stacks that the project in dir has in the backend, sorted,
+// without a CLI process. An empty backend means the engine's.
+func (e *Engine) Stacks(ctx context.Context, dir, address string) ([]string, error) {
+	const step = "listing the stacks"
+	spec := StackSpec{Name: filepath.Base(dir), Dir: dir, Backend: address}
+	s, err := e.prepare(spec)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.names(ctx)
+	if err != nil {
+		return nil, s.wrap(step, err)
+	}
+	return names, nil
+}
+
+// crypter returns the crypter of a salt line and keeps it: making one takes a
+// tenth of a second.
+func (e *Engine) crypter(phrase secrets.Value, salt string) (stackfile.Crypter, error) {
+	key := sha256.Sum256(append(phrase.Reveal(), "\x00"+salt...))
+	e.mu.Lock()
+	c, ok := e.crypters[key]
+	e.mu.Unlock()
+	if ok {
+		return c, nil
+	}
+	c, err := stackfile.Open(phrase, salt)
+	if err != nil {
+		return stackfile.Crypter{}, err
+	}
+	e.mu.Lock()
+	e.crypters[key] = c
+	e.mu.Unlock()
+	return c, nil
+}

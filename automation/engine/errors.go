@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/process"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/stackfile"
+)
+
+// Kind says what a caller can do about an error.
+type Kind string
+
+// The kinds of error.
+const (
+	Locked     Kind = "locked"      // somebody else updates the stack
+	Auth       Kind = "auth"        // the state backend refuses the credentials
+	Passphrase Kind = "passphrase"  // empty, or not this stack's
+	Canceled   Kind = "canceled"    // interrupted
+	NoProject  Kind = "no-project"  // no Pulumi.yaml that can be read
+	NoStack    Kind = "no-stack"    // the backend does not have it
+	NoLanguage Kind = "no-language" // the program's language plugin is missing
+	Conflict   Kind = "conflict"    // somebody else's change, or a half-done update, is in the way
+	Disk       Kind = "disk"        // no space left
+	Failed     Kind = "failed"      // all else
+)
+
+// Error is what every method of this package fails with. It holds no text of
+// the CLI but Tail, which went through the redactor.
+type Error struct {
+	Kind  Kind
+	Stack string
+	Step  string
+	// Holder says who holds the lock (Locked).
+	Holder string
+	// Tail is the end of what the CLI printed.
+	Tail string
+	// Next is what to do about it.
+	Next string
+	Err  error
+}
+
+// Error says which step of which stack failed and why, in one line.
+func (e *Error) Error() string {
+	text := e.Step + " of " + e.Stack
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	if e.Holder != "" {
+		text += ": held by " + e.Holder
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// wrap classifies an error of our own packages.
+func (s *Stack) wrap(step string, err error) *Error {
+	e := &Error{Kind: Failed, Stack: s.spec.Name, Step: step, Err: err}
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Kind = Canceled
+	case errors.Is(err, stackfile.ErrEmptyPassphrase):
+		e.Kind, e.Next = Passphrase, "put a passphrase into the file named by PULUMI_CONFIG_PASSPHRASE_FILE, or name its pass entry in the catalog"
+	case errors.Is(err, stackfile.ErrPassphrase):
+		e.Kind, e.Next = Passphrase, "name the stack's own passphrase in the catalog (stacks: passphrase), or set PULUMI_CONFIG_PASSPHRASE_FILE"
+	case errors.Is(err, backend.ErrAuth):
+		e.Kind, e.Next = Auth, "run `go run . doctor`: it tries the state backend's credentials"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		e.Kind, e.Next = Disk, "free some space and run the same command again"
+	case errors.Is(err, stackfile.ErrChanged):
+		e.Kind, e.Next = Conflict, "look at the file with `git diff` and decide which side is right"
+	case errors.Is(err, stackfile.ErrProvider):
+		e.Next = "leave the stack out of the catalog for now, or move it with `pulumi stack change-secrets-provider passphrase`"
+	}
+	return e
+}
+
+// failure classifies a CLI process that did not end well.
+func (s *Stack) failure(ctx context.Context, step string, res process.Result, err error) *Error {
+	e := s.wrap(step, err)
+	e.Tail = tailOf(res)
+	if errors.Is(err, process.ErrKilled) {
+		e.Kind, e.Next = Canceled, "run the same command again: it looks at what really happened first"
+		return e
+	}
+	if e.Kind == Canceled || !res.Started {
+		return e
+	}
+	for _, c := range classes() {
+		if c.text.MatchString(res.Stderr) || c.text.MatchString(res.Stdout) {
+			e.Kind, e.Err, e.Next = c.kind, errors.New(c.says), c.next
+			break
+		}
+	}
+	if e.Kind == Locked {
+		e.Holder = s.holder(ctx)
+	}
+	return e
+}
+
+type class struct {
+	kind       Kind
+	text       *regexp.Regexp
+	says, next string
+}
+
+// classes are the CLI's messages that mean more than "failed", most telling
+// first.
+func classes() []class {
+	re := regexp.MustCompile
+	return []class{
+		{Locked, re(`the stack is currently locked by|Another update is currently in progress|locks/organization/.*NotFound`),
+			"the stack is locked", "wait for the other update, or run `go run . unlock --stack NAME` if its process is gone"},
+		{Passphrase, re(`incorrect passphrase|passphrase must be set`),
+			"the passphrase does not open this stack", "name the stack's own passphrase in the catalog (stacks: passphrase), or set PULUMI_CONFIG_PASSPHRASE_FILE"},
+		{NoStack, re(`no stack named '[^']*' found`), "the state backend does not have the stack", "check `stack:` and the state backend in the catalog"},
+		{NoProject, re(`no Pulumi\.yaml project file found|no project file found`), "the project file is gone", "check the stack's dir in the catalog"},
+		{Disk, re(`no space left on device|disk quota exceeded`), "no space is left", "free some space and run the same command again"},
+		{Auth, re(`AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|ExpiredToken|get credentials: failed to refresh`),
+			"the state backend refuses the credentials", "run `go run . doctor`: it tries the state backend's credentials"},
+		{NoLanguage, re(`no language plugin|failed to load language plugin|pulumi-language-[a-z]+' (could )?not`),
+			"the program's language plugin is missing", "run `go run . setup`"},
+		{Conflict, re(`pending operations|\[409\] Conflict|already exists`),
+			"something half done or already there is in the way", "run `go run . doctor`: it says what to clear"},
+	}
+}
+
+// holder reads the lock objects; an empty answer means nobody could be named.
+func (s *Stack) holder(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	b, err := s.bucket(ctx)
+	if err != nil {
+		return ""
+	}
+	defer b.Close()
+	locks, err := backend.Locks(ctx, b, s.project.Name.String(), s.name)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, l := range locks {
+		if l.Host == "" {
+			names = append(names, "an unreadable lock "+l.URL)
+			continue
+		}
+		names = append(names, fmt.Sprintf("%s@%s (pid %d) since %s", l.User, l.Host, l.Pid, l.Time.Format(time.RFC3339)))
+	}
+	return strings.Join(names, ", ")
+}
+
+// tailOf is the end of what a person would have seen last.
+func tailOf(res process.Result) string {
+	const most = 4 << 10
+	text := strings.TrimSpace(strings.TrimSpace(res.Stdout) + "\n" + strings.TrimSpace(res.Stderr))
+	if len(text) <= most {
+		return text
+	}
+	text = text[len(text)-most:]
+	if _, rest, ok := strings.Cut(text, "\n"); ok {
+		text = rest
+	}
+	return "[…]\n" + text
+}

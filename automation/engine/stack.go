@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"gocloud.dev/blob"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/stackfile"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+)
+
+// Stack is one stack that has been opened. Preview and Up of one stack must
+// not overlap; different stacks are independent.
+type Stack struct {
+	engine  *Engine
+	spec    StackSpec
+	project *workspace.Project
+	address string // of the backend, normalized
+	phrase  secrets.Value
+	name    string // Pulumi's
+	file    stackfile.File
+}
+
+// Open finds the project, its stack and what is needed to run it, without a
+// CLI process. A declared stack need not exist yet (State says so, Init
+// creates it); one of an existing project must.
+func (e *Engine) Open(ctx context.Context, spec StackSpec) (*Stack, error) {
+	const step = "opening the stack"
+	s, err := e.prepare(spec)
+	if err != nil {
+		return nil, err
+	}
+	if s.phrase, err = stackfile.Phrase(first(spec.Passphrase, e.opts.Passphrase)); err != nil {
+		return nil, s.wrap(step, err)
+	}
+	e.opts.Redactor.Add(s.phrase)
+	for _, v := range spec.Env {
+		// Short values and paths are settings, and would blank half the output.
+		if v.Len() >= 12 && !filepath.IsAbs(string(v.Reveal())) {
+			e.opts.Redactor.Add(v)
+		}
+	}
+	names, err := s.names(ctx)
+	if err != nil {
+		return nil, s.wrap(step, err)
+	}
+	if err := s.pick(names); err != nil {
+		return nil, err
+	}
+	if err := s.language(); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(spec.Dir, projectFile(spec.Dir))
+	s.file = stackfile.File{Path: workspace.ProjectStackPath(path, s.project, tokens.QName(s.name)), Project: s.project}
+	return s, nil
+}
+
+// Name is the stack's name in Pulumi.
+func (s *Stack) Name() string { return s.name }
+
+// File is the path of the stack's config file.
+func (s *Stack) File() string { return s.file.Path }
+
+// State reads the stack from the backend: whether it exists, who holds it,
+// what an earlier update left half done, and its resources.
+func (s *Stack) State(ctx context.Context) (State, error) {
+	const step = "reading the state"
+	b, err := s.bucket(ctx)
+	if err != nil {
+		return State{}, s.wrap(step, err)
+	}
+	defer b.Close()
+	st, err := backend.Read(ctx, b, s.project.Name.String(), s.name)
+	if err != nil {
+		return State{}, s.wrap(step, err)
+	}
+	return st, nil
+}
+
+// prepare reads the project and finds its backend.
+func (e *Engine) prepare(spec StackSpec) (*Stack, error) {
+	s := &Stack{engine: e, spec: spec}
+	file := projectFile(spec.Dir)
+	if file == "" {
+		return nil, &Error{Kind: NoProject, Stack: spec.Name, Step: "reading the project",
+			Err:  fmt.Errorf("%s holds no Pulumi.yaml", spec.Dir),
+			Next: "check the stack's dir in the catalog, or pass --root DIR"}
+	}
+	var err error
+	if s.project, err = workspace.LoadProject(filepath.Join(spec.Dir, file)); err != nil {
+		return nil, &Error{Kind: NoProject, Stack: spec.Name, Step: "reading the project",
+			Err: fmt.Errorf("%s is not a project file", file), Tail: e.opts.Redactor.String(err.Error()), Next: "mend " + filepath.Join(spec.Dir, file)}
+	}
+	address := spec.Backend
+	if address == "" {
+		address = e.opts.Backend
+	}
+	if address == "" && s.project.Backend != nil {
+		address = s.project.Backend.URL
+	}
+	if address == "" {
+		return nil, s.wrap("finding the state backend", errors.New("neither the catalog nor Pulumi.yaml names one"))
+	}
+	dir, err := filepath.Abs(spec.Dir)
+	if err != nil {
+		return nil, s.wrap("reading the project", err)
+	}
+	s.spec.Dir = dir
+	if s.address, err = backend.Normalize(address, dir); err != nil {
+		return nil, s.wrap("finding the state backend", err)
+	}
+	return s, nil
+}
+
+// pick settles Pulumi's name of the stack.
+func (s *Stack) pick(names []string) error {
+	s.name = s.spec.Stack
+	if s.name == "" && s.spec.Program != nil {
+		s.name = s.spec.Name
+	}
+	missing := func(what, next string) error {
+		return &Error{Kind: NoStack, Stack: s.spec.Name, Step: "opening the stack", Err: errors.New(what), Next: next}
+	}
+	have := "none"
+	if len(names) > 0 {
+		have = strings.Join(names, ", ")
+	}
+	switch {
+	case s.spec.Program != nil:
+		return nil
+	case s.name == "" && len(names) == 1:
+		s.name = names[0]
+		return nil
+	case s.name == "" && len(names) == 0:
+		return missing(fmt.Sprintf("project %s has no stack in the state backend", s.project.Name),
+			"check the state backend in the catalog, or create the stack in "+s.spec.Dir+" with `pulumi stack init`")
+	case s.name == "":
+		return missing(fmt.Sprintf("project %s has several stacks: %s", s.project.Name, have),
+			"name one of them as `stack:` in the catalog, or \"*\" for all")
+	case !slices.Contains(names, s.name):
+		return missing(fmt.Sprintf("project %s has no stack %s in the state backend, it has: %s", s.project.Name, s.name, have),
+			"correct `stack:` in the catalog")
+	}
+	return nil
+}
+
+// language looks for the plugin that runs an existing project's program.
+func (s *Stack) language() error {
+	if s.spec.Program != nil {
+		return nil
+	}
+	name := s.project.Runtime.Name()
+	plugin := "pulumi-language-" + name
+	cli := s.engine.opts.CLI
+	if cli == nil {
+		return nil
+	}
+	for _, dir := range []string{filepath.Dir(cli.Path), cli.LanguageDir} {
+		if _, err := os.Stat(filepath.Join(dir, plugin)); dir != "" && err == nil {
+			return nil
+		}
+	}
+	if _, err := exec.LookPath(plugin); err == nil {
+		return nil
+	}
+	if installed, err := filepath.Glob(filepath.Join(cli.Home, "plugins", "language-"+name+"-*")); err == nil && len(installed) > 0 {
+		return nil
+	}
+	next := "install Pulumi " + Version() + " from its release, which brings " + plugin + ", and put it on PATH"
+	if name == "yaml" {
+		next = "run `go run . setup`, or put " + plugin + " on PATH"
+	}
+	return &Error{Kind: NoLanguage, Stack: s.spec.Name, Step: "opening the stack",
+		Err: fmt.Errorf("the project is written in %s and %s is not installed", name, plugin), Next: next}
+}
+
+func (s *Stack) names(ctx context.Context) ([]string, error) {
+	b, err := s.bucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return backend.Stacks(ctx, b, s.project.Name.String())
+}
+
+func (s *Stack) bucket(ctx context.Context) (*blob.Bucket, error) {
+	return backend.Open(ctx, s.address, s.backendEnv(), s.engine.opts.HTTP)
+}
+
+// backendEnv is the engine's, with what the stack has of its own.
+func (s *Stack) backendEnv() map[string]secrets.Value {
+	env := map[string]secrets.Value{}
+	for _, from := range []map[string]secrets.Value{s.engine.opts.BackendEnv, s.spec.Env} {
+		for name, v := range from {
+			if strings.HasPrefix(name, "AWS_") {
+				env[name] = v
+			}
+		}
+	}
+	return env
+}
+
+func projectFile(dir string) string {
+	for _, name := range []string{"Pulumi.yaml", "Pulumi.yml", "Pulumi.json"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
+			return name
+		}
+	}
+	return ""
+}
+
+func first(values ...secrets.Value) secrets.Value {
+	for _, v := range values {
+		if !v.IsZero() {
+			return v
+		}
+	}
+	return secrets.Value{}
+}

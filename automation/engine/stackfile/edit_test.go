@@ -1,0 +1,215 @@
+package stackfile
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+)
+
+const phrase = "correct horse battery staple"
+
+func value(s string) secrets.Value { return secrets.NewValue([]byte(s)) }
+
+// kit is a salt, its crypter and a value encrypted with it.
+type kit struct {
+	salt, old string
+	crypt     Crypter
+}
+
+func newKit(t *testing.T) kit {
+	t.Helper()
+	salt, crypt, err := NewSalt(context.Background(), value(phrase))
+	require.NoError(t, err)
+	old, err := crypt.Encrypt(context.Background(), value("old"))
+	require.NoError(t, err)
+	return kit{salt: salt, old: old, crypt: crypt}
+}
+
+func (k kit) open(salt string) (string, Crypter, error) {
+	if salt == "" || salt == k.salt {
+		return k.salt, k.crypt, nil
+	}
+	return "", Crypter{}, ErrPassphrase
+}
+
+func (k kit) fill(s string) string {
+	return strings.NewReplacer("%SALT%", k.salt, "%OLD%", k.old).Replace(s)
+}
+
+func file(t *testing.T, content string) File {
+	f := File{Project: &workspace.Project{Name: tokens.PackageName("shop")}}
+	if t == nil {
+		return f
+	}
+	t.Helper()
+	f.Path = filepath.Join(t.TempDir(), "Pulumi.prod.yaml")
+	if content != "" {
+		require.NoError(t, os.WriteFile(f.Path, []byte(content), 0o644))
+	}
+	return f
+}
+
+func read(t *testing.T, f File) string {
+	t.Helper()
+	raw, err := os.ReadFile(f.Path)
+	require.NoError(t, err)
+	return string(raw)
+}
+
+var someCipher = regexp.MustCompile(`v1:[A-Za-z0-9+/=]{16}:[A-Za-z0-9+/=]+`)
+
+// only replaces what stands for the new ciphertext, so that all else is
+// compared byte for byte.
+func (k kit) only(got string) string {
+	return someCipher.ReplaceAllStringFunc(got, func(s string) string {
+		if s == k.old || strings.Contains(k.salt, s) {
+			return s
+		}
+		return "CIPHER"
+	})
+}
+
+func TestUpdateChangesNothingButItsKey(t *testing.T) {
+	k := newKit(t)
+	for _, s := range corpus() {
+		t.Run(s.name, func(t *testing.T) {
+			f := file(t, k.fill(s.before))
+			edit, err := f.Update(context.Background(), map[string]secrets.Value{"stripe-secret-key": value("sk_new")}, false, k.open)
+			require.NoError(t, err)
+			require.Equal(t, []string{"stripe-secret-key"}, edit.Changed)
+			require.Equal(t, k.fill(s.after), k.only(read(t, f)))
+
+			c, err := f.Load()
+			require.NoError(t, err)
+			secret, _, err := f.Values(c, k.crypt)
+			require.NoError(t, err)
+			require.True(t, secret["stripe-secret-key"].Equal(value("sk_new")))
+
+			again, err := f.Update(context.Background(), map[string]secrets.Value{"stripe-secret-key": value("sk_new")}, false, k.open)
+			require.NoError(t, err)
+			require.Empty(t, again.Changed, "the same value is not encrypted anew")
+			require.Equal(t, k.fill(s.after), k.only(read(t, f)))
+
+			require.NoError(t, edit.Undo())
+			require.Equal(t, k.fill(s.before), read(t, f))
+		})
+	}
+}
+
+func TestUpdateRefusesWhatItCannotChangeAlone(t *testing.T) {
+	k := newKit(t)
+	for _, s := range refused() {
+		t.Run(s.name, func(t *testing.T) {
+			f := file(t, k.fill(s.before))
+			_, err := f.Update(context.Background(), map[string]secrets.Value{"stripe-secret-key": value("sk_new")}, false, k.open)
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), "sk_new")
+			require.Equal(t, k.fill(s.before), read(t, f))
+		})
+	}
+}
+
+func TestUpdateOfSeveralKeysIsOneWrite(t *testing.T) {
+	k := newKit(t)
+	f := file(t, k.fill("encryptionsalt: %SALT%\nconfig:\n  shop:a:\n    secure: %OLD%\n"))
+	edit, err := f.Update(context.Background(), map[string]secrets.Value{
+		"z": value("1"), "a": value("old"), "aws:key": value("2"), "shop:b": value("3")}, false, k.open)
+	require.NoError(t, err)
+	require.Equal(t, []string{"aws:key", "shop:b", "z"}, edit.Changed, "a had its value already")
+	require.Equal(t, k.fill("encryptionsalt: %SALT%\nconfig:\n  shop:a:\n    secure: %OLD%\n  aws:key:\n    secure: CIPHER\n  shop:b:\n    secure: CIPHER\n  shop:z:\n    secure: CIPHER\n"), k.only(read(t, f)))
+}
+
+func TestUpdateMakesANewFileWithASalt(t *testing.T) {
+	for name, content := range map[string]string{"missing": "", "empty": "\n", "only a comment": "# to be filled\n", "no salt yet": "# mine\nconfig:\n  shop:a: b\n"} {
+		t.Run(name, func(t *testing.T) {
+			f := file(t, content)
+			edit, err := f.Update(context.Background(), map[string]secrets.Value{"token": value("abc")}, true,
+				func(salt string) (string, Crypter, error) {
+					require.Empty(t, salt)
+					return NewSalt(context.Background(), value(phrase))
+				})
+			require.NoError(t, err)
+			c, err := f.Load()
+			require.NoError(t, err)
+			crypt, err := Open(value(" "+phrase+"\n"), c.Salt)
+			require.NoError(t, err, "the passphrase is trimmed as the CLI does it")
+			secret, _, err := f.Values(c, crypt)
+			require.NoError(t, err)
+			require.True(t, secret["token"].Equal(value("abc")))
+			require.True(t, strings.HasPrefix(read(t, f), strings.SplitAfter(content, "\n")[0]) || strings.HasPrefix(content, "\n"))
+
+			require.NoError(t, edit.Undo())
+			if content == "" {
+				require.NoFileExists(t, f.Path)
+			} else {
+				require.Equal(t, content, read(t, f))
+			}
+		})
+	}
+}
+
+func TestUpdateMakesNoFileUnlessTold(t *testing.T) {
+	k := newKit(t)
+	f := file(t, "")
+	_, err := f.Update(context.Background(), map[string]secrets.Value{"a": value("b")}, false, k.open)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.NoFileExists(t, f.Path)
+}
+
+func TestOtherSecretsProvidersAreRefused(t *testing.T) {
+	for name, content := range map[string]string{
+		"provider": "secretsprovider: awskms://alias/secret-thing?region=x\nencryptedkey: abc\n",
+		"key":      "encryptedkey: abc\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := file(t, content)
+			_, err := f.Load()
+			require.ErrorIs(t, err, ErrProvider)
+			require.NotContains(t, err.Error(), "secret-thing")
+		})
+	}
+}
+
+func TestErrorsDoNotQuoteTheFile(t *testing.T) {
+	f := file(t, "config:\n  shop:a: b\n  - s3cr3t-looking: [\n")
+	_, err := f.Load()
+	require.ErrorIs(t, err, ErrFormat)
+	require.ErrorContains(t, err, "line ")
+	require.NotContains(t, err.Error(), "s3cr3t")
+}
+
+func TestValues(t *testing.T) {
+	k := newKit(t)
+	f := file(t, k.fill("encryptionsalt: %SALT%\nconfig:\n  plain: 5\n  aws:region: x\n  shop:db:\n    host: h\n    password:\n      secure: %OLD%\n"))
+	c, err := f.Load()
+	require.NoError(t, err)
+	secret, plain, err := f.Values(c, k.crypt)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"plain": "5", "aws:region": "x"}, plain)
+	require.True(t, secret["db"].Equal(value(`{"host":"h","password":"old"}`)))
+}
+
+func TestPassphrases(t *testing.T) {
+	k := newKit(t)
+	for _, empty := range []string{"", " ", "\n", "\t\r\n "} {
+		_, err := Open(value(empty), k.salt)
+		require.ErrorIs(t, err, ErrEmptyPassphrase)
+		_, _, err = NewSalt(context.Background(), value(empty))
+		require.ErrorIs(t, err, ErrEmptyPassphrase)
+	}
+	_, err := Open(value("wrong"), k.salt)
+	require.ErrorIs(t, err, ErrPassphrase)
+	for _, salt := range []string{"v2:" + k.salt[3:], "v1:abc", "v1:!!!:" + strings.SplitN(k.salt, ":", 3)[2]} {
+		_, err = Open(value(phrase), salt)
+		require.ErrorIs(t, err, ErrFormat)
+	}
+}

@@ -1,0 +1,124 @@
+// Package stackfile reads and edits Pulumi.<stack>.yaml: config secrets are
+// encrypted and decrypted in this process, and a write changes the bytes of
+// the named keys and nothing else.
+package stackfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+)
+
+var (
+	// ErrFormat marks a file that cannot be read or edited as YAML.
+	ErrFormat = errors.New("not a stack file that can be edited")
+	// ErrProvider marks a stack whose secrets are not encrypted with a
+	// passphrase.
+	ErrProvider = errors.New("only passphrase encryption is supported so far")
+	// ErrChanged says that somebody else has written the file meanwhile.
+	ErrChanged = errors.New("the file has been changed by somebody else since")
+)
+
+// File is one stack's file; Project is the Pulumi project's name, the
+// namespace of short keys.
+type File struct {
+	Path    string
+	Project *workspace.Project
+
+	// beforeRename lets a test end the process at the worst moment.
+	beforeRename func()
+}
+
+// Content is what a file holds.
+type Content struct {
+	Raw    []byte
+	Exists bool
+	// Salt is the line `encryptionsalt`, "" if there is none.
+	Salt   string
+	Config config.Map
+}
+
+// Load reads the file; one that does not exist is an empty one.
+func (f File) Load() (Content, error) {
+	raw, err := os.ReadFile(f.Path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Content{Config: config.Map{}}, nil
+	}
+	if err != nil {
+		return Content{}, fmt.Errorf("reading %s: %w", f.name(), err)
+	}
+	return f.parse(raw)
+}
+
+func (f File) parse(raw []byte) (Content, error) {
+	if ext := filepath.Ext(f.Path); ext != ".yaml" && ext != ".yml" {
+		return Content{}, fmt.Errorf("reading %s: only YAML is supported, not %s: %w", f.name(), ext, ErrFormat)
+	}
+	ps, err := workspace.LoadProjectStackBytes(nil, f.Project, raw, f.Path, encoding.YAML)
+	if err != nil {
+		return Content{}, fmt.Errorf("reading %s: %w", f.name(), formatError(err))
+	}
+	if ps.EncryptedKey != "" || (ps.SecretsProvider != "" && ps.SecretsProvider != "passphrase") {
+		return Content{}, fmt.Errorf("reading %s: its secrets are encrypted by %s: %w", f.name(), scheme(ps.SecretsProvider), ErrProvider)
+	}
+	return Content{Raw: raw, Exists: true, Salt: ps.EncryptionSalt, Config: ps.Config}, nil
+}
+
+// Key is the form in which a config key is shown and given: short in the
+// project's own namespace, else "namespace:name".
+func (f File) Key(k config.Key) string {
+	if k.Namespace() == f.Project.Name.String() {
+		return k.Name()
+	}
+	return k.String()
+}
+
+// Values decrypts the secret values and returns the plain ones beside them.
+// An object with a secret anywhere in it is one secret, as JSON.
+func (f File) Values(c Content, crypt Crypter) (map[string]secrets.Value, map[string]string, error) {
+	secret, plain := map[string]secrets.Value{}, map[string]string{}
+	for k, v := range c.Config {
+		if !v.Secure() {
+			text, err := v.Value(config.NopDecrypter)
+			if err != nil {
+				return nil, nil, fmt.Errorf("reading %s of %s: %w", f.Key(k), f.name(), ErrFormat)
+			}
+			plain[f.Key(k)] = text
+			continue
+		}
+		// The cause may quote what it failed on.
+		text, err := v.Value(crypt.crypter)
+		if err != nil {
+			return nil, nil, fmt.Errorf("decrypting %s of %s: it was not encrypted with this stack's passphrase and salt: %w", f.Key(k), f.name(), ErrPassphrase)
+		}
+		secret[f.Key(k)] = secrets.NewValue([]byte(text))
+	}
+	return secret, plain, nil
+}
+
+func (f File) name() string { return filepath.Base(f.Path) }
+
+// scheme shows where a secrets provider is without its parameters.
+func scheme(provider string) string {
+	if s := regexp.MustCompile(`^[a-z0-9+]+`).FindString(provider); s != "" {
+		return s
+	}
+	return "another provider"
+}
+
+// formatError keeps the line of a YAML error and drops the rest, which quotes
+// the file.
+func formatError(err error) error {
+	if line := regexp.MustCompile(`line [0-9]+`).FindString(err.Error()); line != "" {
+		return fmt.Errorf("%s: %w", line, ErrFormat)
+	}
+	return ErrFormat
+}

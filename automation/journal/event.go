@@ -1,0 +1,141 @@
+// Package journal keeps the record of every rotation in the state backend: an
+// append-only log per secret, one object per event, each created only if it is
+// absent. The number of an event is the epoch of the secret: of two writers of
+// the same number one loses and learns who won, so the journal is lock and
+// record in one. It holds fingerprints, never values.
+package journal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+)
+
+// Format is the version of the event's layout. A log with another one is
+// refused: half-understood history must not lead to a revocation.
+const Format = 1
+
+// State is where a rotation stands (DESIGN: one rotation).
+type State string
+
+// The states, in the order a rotation passes through them.
+const (
+	Planned   State = "PLANNED"
+	Staging   State = "STAGING"
+	Pretest   State = "PRETEST"
+	Deploying State = "DEPLOYING"
+	Verified  State = "VERIFIED"
+	Promoted  State = "PROMOTED"
+	Grace     State = "GRACE"
+	Revoking  State = "REVOKING" // the point of no return
+	Done      State = "DONE"
+	// Abandoned ends a rotation that changed nothing outside pass: the new
+	// value was refused before any consumer had it.
+	Abandoned State = "ABANDONED"
+)
+
+// Finished reports whether a rotation in this state needs nothing more.
+func (s State) Finished() bool { return s == Done || s == Abandoned || s == "" }
+
+// order is used by AtLeast; a state that is not in it is before all others.
+var order = [...]State{Planned, Staging, Pretest, Deploying, Verified, Promoted, Grace, Revoking, Done}
+
+// AtLeast reports whether s is t or comes after it.
+func (s State) AtLeast(t State) bool { return rank(s) >= rank(t) }
+
+func rank(s State) int {
+	for i, o := range order {
+		if o == s {
+			return i
+		}
+	}
+	return -1
+}
+
+// Move is one entry's change, by fingerprints. From is empty where the old
+// value is not known.
+type Move struct {
+	From secrets.Fingerprint `json:"from,omitempty"`
+	To   secrets.Fingerprint `json:"to"`
+}
+
+// Answer is what one consumer proved.
+type Answer struct {
+	Consumer string            `json:"consumer"`
+	Proof    secrets.ProofKind `json:"proof"`
+	Answer   string            `json:"answer"`
+	At       time.Time         `json:"at"`
+}
+
+// Event is one record. Each carries the whole standing of its rotation and of
+// its secret, so that the newest one is enough to go on from.
+type Event struct {
+	Format   int       `json:"format"`
+	Number   int       `json:"number"`
+	Secret   string    `json:"secret"`
+	Rotation string    `json:"rotation"`
+	State    State     `json:"state"`
+	Step     string    `json:"step"`
+	Time     time.Time `json:"time"`
+	Holder   Holder    `json:"holder"`
+	// Source is where the new values come from: pass, typed, issued.
+	Source string `json:"source,omitempty"`
+	// Entries are the values in motion, by entry name.
+	Entries map[string]Move `json:"entries,omitempty"`
+	// OldDead: the service refused the old value before the rotation began.
+	OldDead bool     `json:"old_dead,omitempty"`
+	Answers []Answer `json:"answers,omitempty"`
+	// GraceUntil is when the old credential may be retired.
+	GraceUntil time.Time `json:"grace_until,omitzero"`
+	// Promoted are the fingerprints that every consumer was last proven to run
+	// with, by entry name; PromotedAt is when.
+	Promoted   map[string]secrets.Fingerprint `json:"promoted,omitempty"`
+	PromotedAt time.Time                      `json:"promoted_at,omitzero"`
+	// RevokedAt is when the service was seen to refuse the old value; it is the
+	// recorded date of the rotation. Evidence says what was seen.
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	Evidence  string    `json:"evidence,omitempty"`
+	// Debts are old credentials that are not proven dead.
+	Debts []string `json:"debts,omitempty"`
+	// Released: the writer has ended; anybody may go on.
+	Released bool `json:"released,omitempty"`
+	// Prev is the SHA-256 of the object before this one, in hex.
+	Prev string `json:"prev,omitempty"`
+}
+
+// encode gives the object's bytes; the same event always gives the same ones.
+func (e Event) encode() ([]byte, error) {
+	data, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding journal event %s/%d: %w", e.Secret, e.Number, err)
+	}
+	return append(data, '\n'), nil
+}
+
+// decode refuses unknown fields and other formats: a newer program may mean
+// something by them that this one would trample on.
+func decode(data []byte) (Event, error) {
+	var e Event
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&e); err != nil {
+		return Event{}, fmt.Errorf("decoding: %w", err)
+	}
+	if d.More() {
+		return Event{}, fmt.Errorf("decoding: something follows the event")
+	}
+	if e.Format != Format {
+		return Event{}, fmt.Errorf("format %d, this program knows %d", e.Format, Format)
+	}
+	return e, nil
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

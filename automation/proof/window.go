@@ -1,0 +1,73 @@
+package proof
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Window says how long and how often consumers are asked. One match proves one
+// instance at one moment; several in a row over longer than a change takes to
+// reach every instance prove the roll-out (failures 36, 63).
+type Window struct {
+	// Answers is how many matches in a row are wanted.
+	Answers int
+	// Every is the time between two questions to one consumer.
+	Every time.Duration
+	// Limit is how long a consumer may take until its first full row.
+	Limit time.Duration
+}
+
+// AskAll asks every question side by side, once each. Results come in the
+// questions' order.
+func (a *Asker) AskAll(ctx context.Context, questions []Question) []Result {
+	return a.Watch(ctx, Window{Answers: 1}, questions, nil)
+}
+
+// Watch asks every question side by side until each consumer has given
+// w.Answers good answers in a row or w.Limit is over. each is told every
+// answer as it comes; it may be nil and must be safe for parallel use.
+func (a *Asker) Watch(ctx context.Context, w Window, questions []Question, each func(Result)) []Result {
+	results := make([]Result, len(questions))
+	var wg sync.WaitGroup
+	for i, q := range questions {
+		wg.Go(func() { results[i] = a.row(ctx, w, q, each) })
+	}
+	wg.Wait()
+	return results
+}
+
+// row asks one consumer until its answers are good w.Answers times in a row.
+func (a *Asker) row(ctx context.Context, w Window, q Question, each func(Result)) Result {
+	deadline := time.Now().Add(w.Limit)
+	for good := 0; ; {
+		r := a.Ask(ctx, q)
+		if each != nil {
+			each(r)
+		}
+		if r.Answer == Match || r.Answer == Present {
+			good++
+		} else {
+			good = 0
+		}
+		if good >= w.Answers || !time.Now().Before(deadline) {
+			return settled(r, good, w.Answers)
+		}
+		wait := time.NewTimer(w.Every)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return settled(r, good, w.Answers)
+		case <-wait.C:
+		}
+	}
+}
+
+// settled refuses a last answer that is good but stands alone: a consumer that
+// alternates between old and new has not been rolled out.
+func settled(r Result, good, want int) Result {
+	if good > 0 && good < want {
+		r.Answer, r.Detail = Unknown, "its answers did not stay the same"
+	}
+	return r
+}

@@ -1,0 +1,205 @@
+// Package rollout brings config secrets to the Pulumi stacks that the catalog's
+// stacks stand for: which values each must hold, what an up would change, and
+// the up itself. It knows nothing of rotations, and stores nothing.
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/stacks"
+	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
+)
+
+// Fleet opens stacks of the catalog.
+type Fleet struct {
+	Catalog *secrets.Catalog
+	Engine  *engine.Engine
+	// Root is the folder that existing projects' dirs are relative to; Project
+	// is the folder of the declared stacks' Pulumi.yaml.
+	Root, Project string
+	// Passphrase gives the passphrase of a stack's secrets.
+	Passphrase func(ctx context.Context, s secrets.Stack) (secrets.Value, error)
+	// Environ gives the values of the variables that a catalog entry lets the
+	// project's program see.
+	Environ map[string]string
+	// Providers are provider processes of the sandbox, by package and port.
+	Providers map[string]int
+	// Workers writes Worker secrets; Account is the Cloudflare account.
+	Workers Workers
+	Account string
+}
+
+// Workers is the service that holds Worker secrets.
+type Workers interface {
+	hosted.Writer
+	// Deployable returns an error if the Worker is missing or would refuse a
+	// change of its secrets.
+	Deployable(ctx context.Context, account, worker string) error
+}
+
+// Target is one Pulumi stack that gets secrets.
+type Target struct {
+	fleet *Fleet
+	// Name is the catalog's name, followed by /STACK where one catalog stack
+	// stands for several of Pulumi's.
+	Name string
+	// Entry is the catalog's stack.
+	Entry secrets.Stack
+	// Refs are the copies it holds, by config key.
+	Refs map[string]stacks.Ref
+	// Values are the decrypted config secrets as they stand in its file.
+	Values map[string]secrets.Value
+	// State is what the backend holds of the stack.
+	State engine.State
+
+	stack *engine.Stack
+	spec  engine.StackSpec
+}
+
+// Open opens every Pulumi stack behind the catalog's stacks of these names,
+// side by side, in the order of names. No CLI process is started.
+func (f *Fleet) Open(ctx context.Context, names ...string) ([]*Target, error) {
+	var targets []*Target
+	for _, name := range names {
+		entry, ok := f.Catalog.Stack(name)
+		if !ok {
+			return nil, fmt.Errorf("stack %s is not in the catalog", name)
+		}
+		specs, err := f.specs(ctx, entry)
+		if err != nil {
+			return nil, err
+		}
+		for _, spec := range specs {
+			targets = append(targets, &Target{fleet: f, Name: spec.Name, Entry: entry, Refs: stacks.Keys(f.Catalog, name), spec: spec})
+		}
+	}
+	return targets, each(targets, func(t *Target) error { return t.open(ctx) })
+}
+
+func (t *Target) open(ctx context.Context) (err error) {
+	if t.stack, err = t.fleet.Engine.Open(ctx, t.spec); err != nil {
+		return err
+	}
+	if t.State, err = t.stack.State(ctx); err != nil {
+		return err
+	}
+	t.Values, _, err = t.stack.Config(ctx)
+	return err
+}
+
+// specs expands a catalog stack into Pulumi's stacks.
+func (f *Fleet) specs(ctx context.Context, s secrets.Stack) ([]engine.StackSpec, error) {
+	passphrase, err := f.Passphrase(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("passphrase of stack %s: %w", s.Name, err)
+	}
+	spec := engine.StackSpec{Name: s.Name, Stack: s.Stack, Passphrase: passphrase, Backend: s.Backend, Providers: f.Providers, Env: f.env(s)}
+	if s.Declared {
+		spec.Dir, spec.Stack = f.Project, s.Name
+		spec.Program, err = stacks.Declared(f.Catalog, s.Name, f.Account)
+		return []engine.StackSpec{spec}, err
+	}
+	spec.Dir = filepath.Join(f.Root, s.Dir)
+	if s.Stack != "" && s.Stack != "*" {
+		return []engine.StackSpec{spec}, nil
+	}
+	found, err := f.Engine.Stacks(ctx, spec.Dir, s.Backend)
+	if err != nil {
+		return nil, err
+	}
+	if s.Stack == "" && len(found) > 1 {
+		return nil, &engine.Error{Kind: engine.NoStack, Stack: s.Name, Step: "choosing the stack",
+			Err:  fmt.Errorf("the project has %d stacks: %v", len(found), found),
+			Next: "name one, or '*' for all, as `stack:` of " + s.Name + " in the catalog"}
+	}
+	if len(found) == 0 {
+		return nil, &engine.Error{Kind: engine.NoStack, Stack: s.Name, Step: "looking for its stacks", Err: errors.New("the project has none in this backend"), Next: "pulumi stack ls --cwd " + spec.Dir}
+	}
+	specs := make([]engine.StackSpec, 0, len(found))
+	for _, name := range found {
+		one := spec
+		one.Stack = name
+		if len(found) > 1 {
+			one.Name = s.Name + "/" + name
+		}
+		specs = append(specs, one)
+	}
+	return specs, nil
+}
+
+func (f *Fleet) env(s secrets.Stack) map[string]secrets.Value {
+	env := map[string]secrets.Value{}
+	for _, name := range s.Env {
+		if value, ok := f.Environ[name]; ok {
+			env[name] = secrets.NewValue([]byte(value))
+		}
+	}
+	return env
+}
+
+// Holds reports whether the target has the key: an optional one counts only
+// where the stack's config has it already.
+func (t *Target) Holds(key string) bool {
+	ref, ok := t.Refs[key]
+	_, set := t.Values[key]
+	return ok && (set || !ref.Optional)
+}
+
+// Keys are the config keys the target holds, sorted.
+func (t *Target) Keys() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(t.Refs)), func(k string) bool { return !t.Holds(k) })
+}
+
+// parallel bounds how many stacks are worked on at once: each costs a CLI
+// process of up to 150 MiB, and more than this is no faster on two cores.
+const parallel = 4
+
+// each runs f over the targets side by side and returns the first error in
+// their order; all are waited for.
+func each(targets []*Target, f func(*Target) error) error {
+	errs := make([]error, len(targets))
+	slots := make(chan struct{}, parallel)
+	var wg sync.WaitGroup
+	for i, t := range targets {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			errs[i] = f(t)
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Free refuses a stack on which an update is under way, or was cut off.
+func (t *Target) Free() error {
+	if len(t.State.Locks) > 0 {
+		l := t.State.Locks[0]
+		return &engine.Error{Kind: engine.Locked, Stack: t.Name, Step: "looking at its state",
+			Holder: fmt.Sprintf("%s on %s (process %d, since %s)", l.User, l.Host, l.Pid, l.Time.Format(time.RFC3339)),
+			Err:    errors.New("another update holds the stack's lock"),
+			Next:   "wait for it to end; if it is dead: pulumi cancel --stack " + t.stackName() + " --cwd " + t.spec.Dir}
+	}
+	return nil
+}
+
+func (t *Target) stackName() string {
+	if t.spec.Stack == "" {
+		return t.Name
+	}
+	return t.spec.Stack
+}

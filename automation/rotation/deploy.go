@@ -1,0 +1,242 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
+)
+
+// deploy brings the new values to every stack: config, then one up each, side
+// by side. What was agreed to with stand-ins is previewed once more with the
+// values themselves, and asked about again only if it differs.
+func (r *run) deploy(ctx context.Context, jobs []*job) error {
+	if len(r.targets) == 0 {
+		return nil
+	}
+	if err := r.agreedStill(ctx, jobs); err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if err := r.record(ctx, j, r.standing(j, deployingAtLeast(j.state), "setting config and running up: "+r.targetNames())); err != nil {
+			return err
+		}
+	}
+	errs := make([]error, len(r.targets))
+	var wg sync.WaitGroup
+	for i, t := range r.targets {
+		wg.Go(func() { errs[i] = r.deployOne(ctx, t) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// deployingAtLeast never takes a rotation back: one that was promoted already
+// deploys again without being unpromoted in the record.
+func deployingAtLeast(s journal.State) journal.State {
+	if s.AtLeast(journal.Deploying) {
+		return s
+	}
+	return journal.Deploying
+}
+
+// agreedStill previews again where the plan was made with stand-ins.
+func (r *run) agreedStill(ctx context.Context, jobs []*job) error {
+	agreed := r.plan
+	stoodIn := false
+	for _, s := range agreed.Stacks {
+		for _, k := range s.Keys {
+			stoodIn = stoodIn || k.To == ""
+		}
+	}
+	if !stoodIn {
+		return nil
+	}
+	if err := r.preview(ctx); err != nil {
+		return err
+	}
+	if changesOf(r.plan) == changesOf(agreed) {
+		return nil
+	}
+	r.plan.Changed = true
+	return r.Person.Agree(ctx, r.plan)
+}
+
+// changesOf is a plan's changes in a form that can be compared.
+func changesOf(p *Plan) string {
+	var b strings.Builder
+	for _, s := range p.Stacks {
+		for _, c := range s.Changes {
+			fmt.Fprintf(&b, "%s %s %s %v\n", s.Name, c.Op, c.URN, c.SecretOnly)
+		}
+	}
+	return b.String()
+}
+
+func (r *run) targetNames() string {
+	var out []string
+	for _, t := range r.targets {
+		out = append(out, t.Name)
+	}
+	return strings.Join(out, ", ")
+}
+
+func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
+	line := r.Watch.Begin(t.Name, "setting config secrets")
+	want, _, err := r.wants(ctx, t)
+	if err != nil {
+		line.Fail("nothing was deployed")
+		return err
+	}
+	out, err := t.Deploy(ctx, want, r.message(), func(e engine.Event) { line.Say("up: " + doing(e)) })
+	result := "updated"
+	switch {
+	case err != nil:
+		result = "failed"
+		line.Fail("up failed")
+	case len(out.Changes) == 0 || len(out.Changes) == 1 && out.Changes["same"] > 0:
+		result = "unchanged"
+		fallthrough
+	default:
+		text := fmt.Sprintf("up: %s (%.1f s)", done(out.Changes), out.Seconds)
+		if len(out.TakenOver) > 0 {
+			text += "; taken over, value not proven: " + strings.Join(out.TakenOver, ", ")
+		}
+		line.Done(text)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reportStack(t, StackReport{Name: t.Name, Result: result, Changes: notNil(out.Changes), Seconds: out.Seconds})
+	return err
+}
+
+func notNil(m map[string]int) map[string]int {
+	if m == nil {
+		return map[string]int{}
+	}
+	return m
+}
+
+func done(n map[string]int) string {
+	var parts []string
+	for _, op := range []string{"create", "update", "replace", "delete"} {
+		if n[op] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %sd", n[op], op))
+		}
+	}
+	if len(parts) == 0 {
+		return "no change"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// message goes into Pulumi's history: names and ids only.
+func (r *run) message() string {
+	var parts []string
+	for _, j := range r.rolling() {
+		parts = append(parts, fmt.Sprintf("rotate %s (rotation %s)", j.secret.Name, j.id))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// verify has every consumer prove, several times over a window, that it runs
+// with the new value.
+func (r *run) verify(ctx context.Context, jobs []*job) error {
+	for _, j := range jobs {
+		answers, err := r.ask(ctx, j, r.questions(j, j.next, false))
+		if err != nil {
+			return err
+		}
+		e := r.standing(j, verifiedAtLeast(j.state), "every consumer proved the new value")
+		e.Answers = answers
+		if err := r.record(ctx, j, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifiedAtLeast(s journal.State) journal.State {
+	if s.AtLeast(journal.Verified) {
+		return s
+	}
+	return journal.Verified
+}
+
+// ask watches the consumers of one job and refuses anything but good answers.
+func (r *run) ask(ctx context.Context, j *job, questions []proof.Question) ([]journal.Answer, error) {
+	if len(questions) == 0 {
+		return nil, nil
+	}
+	lines := map[string]Line{}
+	for _, q := range questions {
+		lines[q.Consumer.Name] = r.Watch.Begin(q.Consumer.Name, "asking which "+j.secret.Name+" it runs with")
+	}
+	results := r.Asker.Watch(ctx, r.Window, questions, func(res proof.Result) {
+		lines[res.Consumer].Say("asking which " + j.secret.Name + " it runs with: " + string(res.Answer))
+	})
+	j.report.Consumers = merge(j.report.Consumers, consumers(results))
+	answers := make([]journal.Answer, 0, len(results))
+	var bad []proof.Result
+	for _, res := range results {
+		answers = append(answers, journal.Answer{Consumer: res.Consumer, Proof: res.Proof, Answer: string(res.Answer), At: res.At})
+		if res.Answer == proof.Match || res.Answer == proof.Present {
+			lines[res.Consumer].Done(fmt.Sprintf("%s: %s (%s)", j.secret.Name, res.Answer, res.Proof))
+			continue
+		}
+		lines[res.Consumer].Fail(fmt.Sprintf("%s: %s", j.secret.Name, res.Answer))
+		bad = append(bad, res)
+	}
+	if len(bad) == 0 {
+		return answers, nil
+	}
+	return nil, r.unproven(j, bad)
+}
+
+func (r *run) unproven(j *job, bad []proof.Result) error {
+	var parts []string
+	reason := Untold
+	for _, b := range bad {
+		parts = append(parts, fmt.Sprintf("%s (%s): %s", b.Consumer, b.Answer, b.Detail))
+		if b.Answer == proof.Differs {
+			reason = Failed
+		}
+	}
+	return &Error{Reason: reason, Secret: j.secret.Name, Step: "asking consumers",
+		Detail: "not proven to run with the new value: " + strings.Join(parts, "; ") + "; the old value was not retired",
+		Next:   []string{"go run . verify --secret " + j.secret.Name, again(j.secret.Name)}}
+}
+
+// merge replaces the answers of consumers that were asked again.
+func merge(have, now []ConsumerReport) []ConsumerReport {
+	out := append([]ConsumerReport{}, have...)
+	for _, n := range now {
+		replaced := false
+		for i := range out {
+			if out[i].Name == n.Name {
+				out[i], replaced = n, true
+			}
+		}
+		if !replaced {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// doing says in a few words what an engine's event is about.
+func doing(e engine.Event) string {
+	switch {
+	case e.Text != "":
+		return e.Text
+	case e.Name != "":
+		return e.Op + " " + e.Name
+	}
+	return string(e.Kind)
+}

@@ -1,0 +1,53 @@
+package rotation
+
+import "fmt"
+
+// Reason says why a rotation stopped; the command line turns it into its exit
+// code.
+type Reason int
+
+// The reasons.
+const (
+	Failed Reason = iota
+	// Misused: the call itself has to change.
+	Misused
+	// Untold: something could not be checked, so nothing was decided.
+	Untold
+	// Held: another rotation or update holds the lock.
+	Held
+	// Waiting for a person or for the end of the grace period.
+	Waiting
+)
+
+// Error says what happened, to which secret and step, and what to type next.
+type Error struct {
+	Reason Reason
+	Secret string
+	Step   string
+	Detail string
+	// Next are commands, one a line; empty where Err carries its own.
+	Next []string
+	Err  error
+}
+
+func (e *Error) Error() string {
+	text := e.Detail
+	if e.Err != nil {
+		if text != "" {
+			text += ": "
+		}
+		text += e.Err.Error()
+	}
+	if e.Step != "" {
+		text = e.Step + ": " + text
+	}
+	if e.Secret != "" {
+		text = e.Secret + ": " + text
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// again is the command that goes on with this secret.
+func again(secret string) string { return fmt.Sprintf("go run . rotate --secret %s", secret) }

@@ -1,0 +1,275 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+)
+
+// Plan is what a person is asked to agree to. It holds names and fingerprints.
+type Plan struct {
+	Secrets []SecretPlan
+	Stacks  []StackPlan
+	// Changed: this plan was agreed to, but a later preview differs from it.
+	Changed bool
+}
+
+// SecretPlan is one secret's part.
+type SecretPlan struct {
+	Name, Title, Source string
+	// State is where an unfinished rotation goes on; empty for a new one.
+	State   journal.State
+	Entries []EntryReport
+	// Consumers are their answers about the present value.
+	Consumers []ConsumerReport
+	// OldDead: the service refuses the present value already.
+	OldDead bool
+	// KillsOld: issuing the new value kills the old one at once.
+	KillsOld bool
+	Grace    time.Duration
+}
+
+// StackPlan is one Pulumi stack's part.
+type StackPlan struct {
+	Name    string
+	Changes []engine.Change
+	// Keys are the config secrets that will be set.
+	Keys    []KeyPlan
+	Seconds float64
+}
+
+// KeyPlan is one config secret: fingerprints, To empty where the new value is
+// not known yet. Stale marks one that is not being rotated, but does not hold
+// the value last promoted.
+type KeyPlan struct {
+	Key, From, To string
+	Stale         bool
+}
+
+// prepare does everything that can fail before anything is issued or written.
+func (r *run) prepare(ctx context.Context, names []string) error {
+	line := r.Watch.Begin("plan", "reading pass and the journal")
+	err := r.look(ctx, names)
+	if err != nil {
+		line.Fail("stopped: nothing was changed")
+		return err
+	}
+	if len(r.rolling()) > 0 {
+		line.Say("asking services and consumers about the present values")
+		if err := r.inspect(ctx); err != nil {
+			line.Fail("stopped: nothing was changed")
+			return err
+		}
+	}
+	line.Done(r.summary())
+	if len(r.rolling()) == 0 {
+		return nil
+	}
+	return r.preview(ctx)
+}
+
+func (r *run) summary() string {
+	var parts []string
+	for _, j := range r.jobs {
+		switch {
+		case j.continued:
+			parts = append(parts, fmt.Sprintf("%s goes on at %s", j.secret.Name, j.state))
+		default:
+			parts = append(parts, fmt.Sprintf("%s: new %s", j.secret.Name, names(j.moved)))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing is pending"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// look reads pass, journal and stacks, and finds out what is to be done.
+func (r *run) look(ctx context.Context, names []string) error {
+	if err := r.synced(ctx); err != nil {
+		return err
+	}
+	var chosen []secrets.Secret
+	for _, name := range names {
+		s, ok := r.Catalog.Secret(name)
+		if !ok {
+			return fmt.Errorf("secret %s is not in the catalog", name)
+		}
+		chosen = append(chosen, s)
+	}
+	jobs := make([]*job, 0, len(chosen))
+	for _, s := range chosen {
+		j, err := r.open(ctx, s, toRotate)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, j)
+	}
+	if err := r.openTargets(ctx, chosen); err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		err := r.choose(ctx, j)
+		if errors.Is(err, errNothingPending) {
+			r.Watch.Begin(j.secret.Name, "").Done("nothing is pending: pass holds what was rolled out")
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if j.continued && r.options.New && j.state.AtLeast(journal.Grace) {
+			return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "rotation " + j.id + " is not finished: its old value waits for its grace period",
+				Next: []string{again(j.secret.Name) + " --grace 0"}}
+		}
+		r.jobs = append(r.jobs, j)
+		r.fill(j)
+	}
+	return nil
+}
+
+// synced refuses a store that is not the truth: behind its remote, or with
+// changes that are not committed (failures 52, 53).
+func (r *run) synced(ctx context.Context) error {
+	sync, err := r.Store.Sync(ctx)
+	if err != nil {
+		return err
+	}
+	return sync.Ready()
+}
+
+// open reads a secret's journal and entries.
+func (r *run) open(ctx context.Context, s secrets.Secret, a access) (*job, error) {
+	log, err := r.Journal.Open(ctx, s.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.held(log); a == toRotate && err != nil {
+		return nil, err
+	}
+	j := &job{secret: s, log: log, report: newReport(s.Name), current: services.Credential{}}
+	for _, e := range s.Entries {
+		entry, err := r.Store.Read(ctx, e.Path)
+		if err != nil {
+			return nil, err
+		}
+		v, err := entry.Secret(e.Read)
+		if err != nil {
+			return nil, err
+		}
+		if err := e.Check(v); err != nil {
+			return nil, &Error{Reason: Failed, Secret: s.Name, Step: "reading pass", Err: err, Next: []string{"pass edit " + e.Path}}
+		}
+		j.current[e.Name()] = v
+	}
+	return j, nil
+}
+
+// inspect asks the services and the consumers about the present values.
+func (r *run) inspect(ctx context.Context) error {
+	if err := r.workersReady(ctx); err != nil {
+		return err
+	}
+	jobs := r.rolling()
+	errs := make([]error, len(jobs))
+	var wg sync.WaitGroup
+	for i, j := range jobs {
+		wg.Go(func() { errs[i] = r.inspectOne(ctx, j) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (r *run) inspectOne(ctx context.Context, j *job) error {
+	if err := r.fits(j); err != nil {
+		return err
+	}
+	if checker, ok := r.Checker(j.secret.Service); ok && j.oldKnown() {
+		report, err := checker.Check(ctx, j.old)
+		if err != nil {
+			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the present value", Err: err, Next: []string{again(j.secret.Name)}}
+		}
+		j.before, j.oldDead = report, j.oldDead || report.State == services.Dead
+	}
+	results := r.Asker.AskAll(ctx, r.questions(j, j.old, true))
+	j.report.Consumers = consumers(results)
+	if j.oldDead || j.continued {
+		return nil
+	}
+	for _, res := range results {
+		if res.Answer == proof.Unreachable {
+			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking consumer " + res.Consumer, Detail: "it could not be asked, so its new value could not be proven either: " + res.Detail,
+				Next: []string{"go run . verify --secret " + j.secret.Name}}
+		}
+	}
+	return nil
+}
+
+// questions asks every consumer for want. Readers of pass are left out until
+// promotion, which is what rolls a value out to them.
+func (r *run) questions(j *job, want services.Credential, withReaders bool) []proof.Question {
+	var out []proof.Question
+	for _, c := range j.secret.Consumers {
+		if c.Kind == secrets.KindPass && !withReaders {
+			continue
+		}
+		q := proof.Question{Secret: j.secret, Consumer: c, Want: want}
+		if len(j.next) > 0 && j.known() {
+			q.Known = append(q.Known, proof.Known{Name: "the new value", Values: j.next})
+		}
+		if j.oldKnown() {
+			q.Known = append(q.Known, proof.Known{Name: "the previous value", Values: j.old})
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// The limits that a value meets at its consumers (failures 43, apis.md 1.3).
+const (
+	workerLimit    = 5 * 1024
+	containerLimit = 1000
+)
+
+// fits tests new values that are at hand against every consumer's limit.
+func (r *run) fits(j *job) error {
+	for _, c := range j.secret.Consumers {
+		limit := workerLimit
+		if c.Kind == secrets.KindConfig {
+			limit = containerLimit
+		}
+		for at, name := range c.Values {
+			if v := j.next[name]; v.Len() > limit {
+				return &Error{Reason: Failed, Secret: j.secret.Name, Detail: fmt.Sprintf("the new %s has %d bytes, and %s takes at most %d for %s", name, v.Len(), c.Name, limit, at)}
+			}
+		}
+	}
+	return nil
+}
+
+// workersReady refuses Workers that would refuse the change later: missing, or
+// with a newest version that is not deployed (10215).
+func (r *run) workersReady(ctx context.Context) error {
+	var seen []string
+	for _, j := range r.rolling() {
+		for _, c := range j.secret.Consumers {
+			if c.Kind != secrets.KindWorker || slices.Contains(seen, c.Worker) {
+				continue
+			}
+			seen = append(seen, c.Worker)
+			if err := r.Fleet.Workers.Deployable(ctx, r.Fleet.Account, c.Worker); err != nil {
+				return &Error{Reason: Failed, Secret: j.secret.Name, Step: "asking Cloudflare about Worker " + c.Worker, Err: err}
+			}
+		}
+	}
+	return nil
+}

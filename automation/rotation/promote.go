@@ -1,0 +1,151 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// promote makes the new value the entry's and keeps the old one, in one commit;
+// then the readers of pass are asked, which have it from this moment.
+func (r *run) promote(ctx context.Context, jobs []*job) error {
+	for _, j := range jobs {
+		if err := r.promoteOne(ctx, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) promoteOne(ctx context.Context, j *job) error {
+	line := r.Watch.Begin(j.secret.Name, "making the new value current in pass")
+	err := r.effect(ctx, j, journal.Promoted, "making the new value current in pass", func(ctx context.Context) error {
+		changes, err := r.promotion(ctx, j)
+		if err != nil {
+			return err
+		}
+		if len(changes) > 0 {
+			if err := r.Store.Write(ctx, fmt.Sprintf("Rotate %s: %s (rotation %s)", j.secret.Name, names(j.moved), j.id), changes...); err != nil {
+				return err
+			}
+		}
+		return r.Store.Push(ctx)
+	})
+	if err != nil {
+		line.Fail("pass was not updated")
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "making the new value current in pass", Err: err, Next: []string{again(j.secret.Name)}}
+	}
+	j.current = clone(j.next)
+	answers, err := r.ask(ctx, j, r.readers(j))
+	if err != nil {
+		line.Fail("readers of pass do not get the new value")
+		return err
+	}
+	e := r.standing(j, journal.Grace, "promoted")
+	e.Answers = append(e.Answers, answers...)
+	e.Promoted, e.PromotedAt = map[string]secrets.Fingerprint{}, r.Now().UTC().Truncate(time.Second)
+	for _, entry := range j.secret.Entries {
+		e.Promoted[entry.Name()] = j.next[entry.Name()].Fingerprint(r.Key)
+	}
+	e.GraceUntil = e.PromotedAt.Add(r.grace(j))
+	if err := r.record(ctx, j, e); err != nil {
+		return err
+	}
+	line.Done("pass holds the new value; the old one is kept until it is proven dead")
+	r.fill(j)
+	return nil
+}
+
+// promotion are the changes in pass that are not made yet: a run that was
+// killed between the commit and its record finds none.
+func (r *run) promotion(ctx context.Context, j *job) ([]store.Change, error) {
+	var changes []store.Change
+	for _, e := range j.moved {
+		entry, err := r.Store.Read(ctx, e.Path)
+		if err != nil {
+			return nil, err
+		}
+		have, err := entry.Secret(e.Read)
+		if err != nil {
+			return nil, err
+		}
+		if !have.Equal(j.next[e.Name()]) {
+			changes = append(changes, store.Change{Path: e.Path, Content: entry.With(e.Read, j.next[e.Name()])})
+		}
+		if old := j.old[e.Name()]; !old.IsZero() && !r.Store.Exists(PreviousPath(e.Path)) {
+			changes = append(changes, store.Change{Path: PreviousPath(e.Path), Content: pendingContent(e, old)})
+		}
+	}
+	return append(changes, r.removals(j, PendingPath)...), nil
+}
+
+// readers are the questions to consumers that read pass themselves.
+func (r *run) readers(j *job) (out []proofQuestion) {
+	for _, q := range r.questions(j, j.next, true) {
+		if q.Consumer.Kind == secrets.KindPass {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// grace is how long the old value stays valid after the promotion.
+func (r *run) grace(j *job) time.Duration {
+	switch {
+	case j.oldDead:
+		return 0
+	case r.options.Grace != nil:
+		return *r.options.Grace
+	case r.NoGrace:
+		return 0
+	}
+	return time.Duration(j.secret.Grace)
+}
+
+// closing are the jobs that only wait for the death of their old value, those
+// of the credentials that the tool itself stands on last.
+func (r *run) closing() []*job {
+	var first, last []*job
+	for _, j := range r.jobs {
+		switch {
+		case !j.state.AtLeast(journal.Grace) || j.state.Finished():
+		case r.standsOn(j.secret):
+			last = append(last, j)
+		default:
+			first = append(first, j)
+		}
+	}
+	return append(first, last...)
+}
+
+// standsOn: this tool needs the credential itself, for Cloudflare's API or for
+// the state backend.
+func (r *run) standsOn(s secrets.Secret) bool {
+	for _, e := range s.Entries {
+		switch e.Path {
+		case r.Catalog.Services.Cloudflare.Token, r.Catalog.State.AccessKey, r.Catalog.State.SecretKey:
+			return true
+		}
+	}
+	return false
+}
+
+// close retires what may be retired now, one credential at a time.
+func (r *run) close(ctx context.Context) error {
+	var first error
+	for _, j := range r.closing() {
+		err := r.retire(ctx, j)
+		r.fill(j)
+		if err != nil && first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			return r.interrupted(r.closing(), ctx.Err())
+		}
+	}
+	return first
+}

@@ -1,0 +1,176 @@
+// Package rotation carries a secret from its new value to the proven death of
+// the old one: plan, ask, stage, pretest, deploy, verify, promote, wait, retire.
+// Every effect on the outside is written to the journal before it happens, and
+// every step can be repeated: after any kill the same command goes on.
+package rotation
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// Person is who sits at the dashboards, and who is asked before anything
+// changes.
+type Person interface {
+	// Agree shows the plan and returns nil for a yes.
+	Agree(ctx context.Context, p *Plan) error
+	// Issue has new values made for the named entries and returns them by
+	// entry name. check is the test that each value must pass to be taken.
+	Issue(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error)
+	// Retire has the old values killed; it returns when that is said to be so.
+	Retire(ctx context.Context, s secrets.Secret, old services.Credential) error
+	// Tell decides what nothing else can: whether the value in pass was never
+	// rolled out.
+	Tell(ctx context.Context, s secrets.Secret) (neverRolledOut bool, err error)
+}
+
+// Watcher is told what goes on, for progress. Calls may come in parallel.
+type Watcher interface {
+	// Begin opens a line for name (a stack, a consumer, a secret).
+	Begin(name, text string) Line
+}
+
+// Line is one thing being worked on.
+type Line interface {
+	Say(text string)
+	Done(text string)
+	Warn(text string)
+	Fail(text string)
+}
+
+// Options are the choices of one call.
+type Options struct {
+	// New wants fresh values even where pass holds one not yet rolled out;
+	// Pending wants only what pass holds and was never rolled out.
+	New, Pending bool
+	// Entry limits the change to one entry of the secret.
+	Entry string
+	// Typed are values given on standard input, by entry name.
+	Typed services.Credential
+	// PreviewOnly ends after the masked preview.
+	PreviewOnly bool
+	// Grace overrides the catalog's, where it is set.
+	Grace *time.Duration
+	// AllowOther lets an up make changes that are not the expected ones.
+	AllowOther bool
+}
+
+// Rotator has all it takes to rotate.
+type Rotator struct {
+	Catalog *secrets.Catalog
+	Store   *store.Store
+	Journal *journal.Journal
+	Fleet   *rollout.Fleet
+	// Checker gives the client that tries a service's credentials.
+	Checker func(service string) (services.Checker, bool)
+	Asker   *proof.Asker
+	Person  Person
+	Watch   Watcher
+	// Key is the fingerprint key.
+	Key    secrets.Value
+	Window proof.Window
+	// Settle is how long and how often a new value is tried until its service
+	// knows it.
+	Settle proof.Window
+	// Death is how long and how often the old value is tried after it was
+	// retired; services are not instant (failures 64).
+	Death proof.Window
+	// NoGrace: without --grace the old value may be retired at once (sandbox).
+	NoGrace bool
+	Now     func() time.Time
+	// NewID makes the id of a new rotation.
+	NewID func() string
+	// KeepKey stores the fingerprint key in pass, if it is a new one.
+	KeepKey func(ctx context.Context) error
+}
+
+// Rotate rotates the secrets of these names together: one preview, one
+// question, one up per stack. The reports are in the order of names; they say
+// how far each secret came also where there is an error.
+func (r *Rotator) Rotate(ctx context.Context, names []string, o Options) ([]Report, error) {
+	run := &run{Rotator: r, options: o}
+	err := run.rotate(ctx, names)
+	run.release(ctx)
+	return run.reports(), err
+}
+
+// run is one call of Rotate.
+type run struct {
+	*Rotator
+	options Options
+	jobs    []*job
+	targets []*rollout.Target
+	plan    *Plan
+	mu      sync.Mutex
+}
+
+func (r *run) rotate(ctx context.Context, names []string) error {
+	if err := r.prepare(ctx, names); err != nil {
+		return err
+	}
+	if r.options.PreviewOnly || len(r.jobs) == 0 {
+		return nil
+	}
+	if rolling := r.rolling(); len(rolling) > 0 {
+		if err := r.Person.Agree(ctx, r.plan); err != nil {
+			return err
+		}
+		if err := r.bring(ctx, rolling); err != nil {
+			return err
+		}
+	}
+	return r.close(ctx)
+}
+
+// bring takes the new values to every consumer and makes them current.
+func (r *run) bring(ctx context.Context, jobs []*job) error {
+	for _, step := range []func(context.Context, []*job) error{r.begin, r.stage, r.pretest, r.deploy, r.verify, r.promote} {
+		if err := ctx.Err(); err != nil {
+			return r.interrupted(jobs, err)
+		}
+		if err := step(ctx, jobs); err != nil {
+			if ctx.Err() != nil {
+				return r.interrupted(jobs, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) interrupted(jobs []*job, err error) error {
+	e := &Error{Reason: Failed, Detail: "stopped at a safe point", Err: err}
+	for _, j := range jobs {
+		if !j.state.Finished() {
+			e.Next = append(e.Next, again(j.secret.Name))
+		}
+	}
+	return e
+}
+
+// rolling are the jobs whose new value is not current yet.
+func (r *run) rolling() []*job {
+	var out []*job
+	for _, j := range r.jobs {
+		if !j.state.AtLeast(journal.Grace) && !j.state.Finished() {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+func (r *run) reports() []Report {
+	out := make([]Report, 0, len(r.jobs))
+	for _, j := range r.jobs {
+		out = append(out, j.report)
+	}
+	return out
+}

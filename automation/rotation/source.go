@@ -1,0 +1,200 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+)
+
+// choose decides which entries move and where their new values come from, in
+// the order of DESIGN section 4. It reads and asks; it changes nothing.
+func (r *run) choose(ctx context.Context, j *job) error {
+	if last := j.log.Last(); !last.State.Finished() {
+		return r.resume(ctx, j, last)
+	}
+	j.id, j.state, j.old = r.NewID(), journal.Planned, clone(j.current)
+	switch {
+	case len(r.options.Typed) > 0:
+		return r.takeTyped(j)
+	case !r.options.New:
+		found, err := r.waiting(ctx, j)
+		if err != nil || found {
+			return err
+		}
+	}
+	if r.options.Pending {
+		return errNothingPending
+	}
+	j.source, j.moved = fromPerson, r.only(j.secret.Entries)
+	return r.without(j)
+}
+
+// errNothingPending ends a `--pending` call well.
+var errNothingPending = fmt.Errorf("nothing is pending")
+
+// only applies --entry.
+func (r *run) only(entries []secrets.Entry) []secrets.Entry {
+	if r.options.Entry == "" {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e secrets.Entry) bool { return e.Name() != r.options.Entry })
+}
+
+// without makes next from current, less the entries that move.
+func (r *run) without(j *job) error {
+	if len(j.moved) == 0 {
+		return &Error{Reason: Misused, Secret: j.secret.Name, Detail: fmt.Sprintf("it has no entry %q; its entries are %s", r.options.Entry, names(j.secret.Entries)),
+			Next: []string{again(j.secret.Name) + " --entry " + j.secret.Entries[0].Name()}}
+	}
+	j.next = clone(j.current)
+	for _, e := range j.moved {
+		delete(j.next, e.Name())
+	}
+	return nil
+}
+
+func (r *run) takeTyped(j *job) error {
+	j.source = fromTyped
+	for name := range r.options.Typed {
+		if _, ok := j.secret.Entry(name); !ok {
+			return &Error{Reason: Misused, Secret: j.secret.Name, Detail: fmt.Sprintf("it has no entry %q; its entries are %s", name, names(j.secret.Entries)), Next: []string{"go run . catalog list"}}
+		}
+	}
+	for _, e := range j.secret.Entries {
+		if _, typed := r.options.Typed[e.Name()]; typed {
+			j.moved = append(j.moved, e)
+		}
+	}
+	j.next = clone(j.current)
+	for _, e := range j.moved {
+		if err := r.accept(j, e, r.options.Typed[e.Name()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accept takes a new value for an entry after its format was tested.
+func (r *run) accept(j *job, e secrets.Entry, v secrets.Value) error {
+	if err := e.Check(v); err != nil {
+		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Err: err, Next: []string{again(j.secret.Name)}}
+	}
+	if v.Equal(j.current[e.Name()]) {
+		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Detail: "entry " + e.Path + " holds this value already: it is not a new one", Next: []string{again(j.secret.Name) + " --new"}}
+	}
+	j.next[e.Name()] = v
+	return nil
+}
+
+// waiting looks for values that were stored or edited and never rolled out.
+func (r *run) waiting(ctx context.Context, j *job) (bool, error) {
+	pending, err := r.read(ctx, j.secret, PendingPath)
+	if err != nil {
+		return false, err
+	}
+	j.next = clone(j.current)
+	for _, e := range j.secret.Entries {
+		if v, ok := pending[e.Name()]; ok && !v.Equal(j.current[e.Name()]) {
+			j.source, j.moved, j.next[e.Name()] = fromPending, append(j.moved, e), v
+		}
+	}
+	if len(j.moved) > 0 {
+		return true, nil
+	}
+	verdict, err := r.edited(ctx, j)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range j.secret.Entries {
+		if old, ok := verdict[e.Name()]; ok {
+			j.source, j.moved, j.old[e.Name()] = fromPass, append(j.moved, e), old
+		}
+	}
+	return len(j.moved) > 0, nil
+}
+
+// read gives the values of a secret's entries as they stand under another path;
+// entries that are not there are left out.
+func (r *run) read(ctx context.Context, s secrets.Secret, at func(string) string) (services.Credential, error) {
+	out := services.Credential{}
+	for _, e := range s.Entries {
+		if !r.Store.Exists(at(e.Path)) {
+			continue
+		}
+		entry, err := r.Store.Read(ctx, at(e.Path))
+		if err != nil {
+			return nil, err
+		}
+		if out[e.Name()], err = entry.Secret(e.Read); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// resume takes up an unfinished rotation where the journal says it stands.
+func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
+	j.id, j.state, j.source, j.oldDead, j.continued = last.Rotation, last.State, last.Source, last.OldDead, true
+	for _, e := range j.secret.Entries {
+		if _, ok := last.Entries[e.Name()]; ok {
+			j.moved = append(j.moved, e)
+		}
+	}
+	pending, err := r.read(ctx, j.secret, PendingPath)
+	if err != nil {
+		return err
+	}
+	previous, err := r.read(ctx, j.secret, PreviousPath)
+	if err != nil {
+		return err
+	}
+	j.next, j.old = clone(j.current), clone(j.current)
+	for _, e := range j.moved {
+		name, move := e.Name(), last.Entries[e.Name()]
+		delete(j.next, name)
+		delete(j.old, name)
+		for _, v := range []secrets.Value{pending[name], j.current[name], previous[name]} {
+			r.recognise(j, name, move, v)
+		}
+		if j.old[name].IsZero() && move.From != "" {
+			j.old[name], err = r.find(ctx, j, e, move.From)
+			if err != nil {
+				return err
+			}
+		}
+		// Written but not yet journalled: a value in rotation/pending while the
+		// journal knows none is the one that was asked for.
+		if v := pending[name]; move.To == "" && !v.IsZero() {
+			j.next[name] = v
+		}
+	}
+	return r.lost(j)
+}
+
+func (r *run) recognise(j *job, name string, move journal.Move, v secrets.Value) {
+	if v.IsZero() {
+		return
+	}
+	switch v.Fingerprint(r.Key) {
+	case move.To:
+		j.next[name] = v
+	case move.From:
+		j.old[name] = v
+	}
+}
+
+// lost: the journal knows a new value that pass does not hold any more.
+func (r *run) lost(j *job) error {
+	for _, e := range j.moved {
+		if move := j.log.Last().Entries[e.Name()]; move.To != "" && j.next[e.Name()].IsZero() {
+			return &Error{Reason: Failed, Secret: j.secret.Name, Step: "going on with rotation " + j.id,
+				Detail: fmt.Sprintf("the new value %s of %s is neither in %s nor in the entry", move.To.Short(), e.Path, PendingPath(e.Path)),
+				Next:   []string{"pass git log -- " + PendingPath(e.Path) + ".gpg", "restore it with pass insert, then: " + again(j.secret.Name)}}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// begin writes the intent of every rotation that is new, or was taken over.
+func (r *run) begin(ctx context.Context, jobs []*job) error {
+	if err := r.KeepKey(ctx); err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		step := "plan agreed to"
+		if j.continued {
+			step = "going on"
+		}
+		if err := r.record(ctx, j, r.standing(j, j.state, step)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stage makes sure that every new value is at hand and safe in pass, encrypted
+// and pushed, before anything else happens. Where issuing kills the old value
+// at once, it is asked for last.
+func (r *run) stage(ctx context.Context, jobs []*job) error {
+	ordered := slices.Clone(jobs)
+	slices.SortStableFunc(ordered, func(a, b *job) int {
+		return order(a.secret.Dashboard.KillsOld) - order(b.secret.Dashboard.KillsOld)
+	})
+	for _, j := range ordered {
+		if err := r.stageOne(ctx, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func order(last bool) int {
+	if last {
+		return 1
+	}
+	return 0
+}
+
+func (r *run) stageOne(ctx context.Context, j *job) error {
+	if j.known() && (j.source == fromPass || j.state.AtLeast(journal.Pretest)) {
+		return nil
+	}
+	issued := false
+	if !j.known() {
+		if err := r.issue(ctx, j); err != nil {
+			return err
+		}
+		issued = true
+	}
+	if j.source == fromPending && !issued {
+		return nil
+	}
+	return r.keep(ctx, j)
+}
+
+// issue gets new values from a person, or from standard input when a rotation
+// that had none yet goes on.
+func (r *run) issue(ctx context.Context, j *job) error {
+	var wanted []secrets.Entry
+	for _, e := range j.moved {
+		if typed, ok := r.options.Typed[e.Name()]; ok {
+			if err := r.accept(j, e, typed); err != nil {
+				return err
+			}
+		}
+		if j.next[e.Name()].IsZero() {
+			wanted = append(wanted, e)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	return r.effect(ctx, j, journal.Staging, "asking for new "+names(wanted), func(ctx context.Context) error {
+		got, err := r.Person.Issue(ctx, j.secret, wanted)
+		if err != nil {
+			return err
+		}
+		for _, e := range wanted {
+			if err := r.accept(j, e, got[e.Name()]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// keep stores the new values in rotation/pending and pushes the store: from
+// here on they cannot be lost with this process.
+func (r *run) keep(ctx context.Context, j *job) error {
+	line := r.Watch.Begin(j.secret.Name, "storing the new value in pass")
+	err := r.effect(ctx, j, journal.Staging, "storing new "+names(j.moved)+" in pass", func(ctx context.Context) error {
+		var changes []store.Change
+		for _, e := range j.moved {
+			changes = append(changes, store.Change{Path: PendingPath(e.Path), Content: pendingContent(e, j.next[e.Name()])})
+		}
+		if err := r.Store.Write(ctx, fmt.Sprintf("Stage new %s of %s (rotation %s)", names(j.moved), j.secret.Name, j.id), changes...); err != nil {
+			return err
+		}
+		return r.Store.Push(ctx)
+	})
+	if err != nil {
+		line.Fail("storing the new value failed")
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "storing the new value in pass", Err: err, Next: []string{again(j.secret.Name)}}
+	}
+	r.fill(j)
+	line.Done("new " + names(j.moved) + " stored in pass as pending")
+	return nil
+}
+
+// pendingContent is laid out like the entry, so that the same format reads it.
+func pendingContent(e secrets.Entry, v secrets.Value) secrets.Value {
+	return store.NewEntry(PendingPath(e.Path), secrets.Value{}).With(e.Read, v)
+}
+
+// pretest tries the new values at their services, with a negative control,
+// before any consumer gets them.
+func (r *run) pretest(ctx context.Context, jobs []*job) error {
+	for _, j := range jobs {
+		if j.state.AtLeast(journal.Deploying) {
+			continue
+		}
+		if err := r.pretestOne(ctx, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) pretestOne(ctx context.Context, j *job) error {
+	if err := r.fits(j); err != nil {
+		return err
+	}
+	checker, ok := r.Checker(j.secret.Service)
+	tested := r.doors(j)
+	if !ok || len(tested) == 0 {
+		return r.record(ctx, j, r.standing(j, journal.Pretest, "format tested; the service has no door to try it at"))
+	}
+	line := r.Watch.Begin(j.secret.Name, "trying the new value at "+j.secret.Service)
+	if err := r.record(ctx, j, r.standing(j, journal.Pretest, "trying the new value at "+j.secret.Service)); err != nil {
+		return err
+	}
+	report, err := r.alive(ctx, checker, j.next)
+	if err != nil {
+		line.Fail(j.secret.Service + " could not be asked")
+		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the new value", Err: err, Next: []string{again(j.secret.Name)}}
+	}
+	if flaw := unfit(report, j); flaw != "" {
+		line.Fail("the new value is not fit: " + flaw)
+		return r.abandon(ctx, j, flaw)
+	}
+	control, err := checker.Check(ctx, services.Wrong(j.next, tested[0].Name()))
+	if err != nil || control.State != services.Dead {
+		line.Fail("the negative control failed")
+		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying a wrong value at " + j.secret.Service,
+			Detail: "it was not refused, so the check proves nothing", Err: err, Next: []string{"go run . doctor", again(j.secret.Name)}}
+	}
+	line.Done(j.secret.Service + " accepts the new value and refuses a wrong one")
+	return nil
+}
+
+// doors are the entries that move and that the service can be asked about.
+func (r *run) doors(j *job) []secrets.Entry {
+	return slices.DeleteFunc(slices.Clone(j.moved), func(e secrets.Entry) bool { return e.NoDoor })
+}
+
+// alive checks a new value until it is accepted or its time is over: services
+// need some seconds to learn of a new credential.
+func (r *run) alive(ctx context.Context, checker services.Checker, cred services.Credential) (services.Report, error) {
+	deadline := time.Now().Add(r.Settle.Limit)
+	for {
+		report, err := checker.Check(ctx, cred)
+		if err != nil || report.State == services.Alive || !time.Now().Before(deadline) {
+			return report, err
+		}
+		if err := pause(ctx, r.Settle.Every); err != nil {
+			return report, err
+		}
+	}
+}
+
+// pause waits, or returns the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// unfit says in words why a new value cannot replace the old one.
+func unfit(now services.Report, j *job) string {
+	before := j.before
+	switch {
+	case now.State != services.Alive:
+		return j.secret.Service + " refuses it: " + now.Detail
+	case before.State != services.Alive:
+		return ""
+	case before.Account != "" && now.Account != before.Account:
+		return fmt.Sprintf("it belongs to account %s, the present one to %s", now.Account, before.Account)
+	case now.Mode != before.Mode:
+		return fmt.Sprintf("it is a %s key, the present one a %s key", now.Mode, before.Mode)
+	}
+	var lost []string
+	for _, m := range now.Missing {
+		if !slices.Contains(before.Missing, m) {
+			lost = append(lost, m)
+		}
+	}
+	if len(lost) > 0 {
+		return fmt.Sprintf("it may not do what the present one may: %v", lost)
+	}
+	return ""
+}
+
+// abandon ends a rotation whose new value no consumer has seen: a value that
+// the service refuses must not be tried again for ever (failures 59).
+func (r *run) abandon(ctx context.Context, j *job, flaw string) error {
+	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "trying the new value", Detail: flaw + "; no consumer has it, the present value stays",
+		Next: []string{again(j.secret.Name) + " --new"}}
+	if j.source == fromPass {
+		out.Next = []string{"pass edit " + j.moved[0].Path, again(j.secret.Name)}
+		return errors.Join(out, r.record(ctx, j, r.standing(j, journal.Abandoned, "the value in pass is not fit: "+flaw)))
+	}
+	e := r.standing(j, journal.Abandoned, "the new value is not fit: "+flaw)
+	err := r.effect(ctx, j, j.state, "removing the unfit value from pass", func(ctx context.Context) error {
+		if err := r.Store.Write(ctx, fmt.Sprintf("Drop unfit %s of %s (rotation %s)", names(j.moved), j.secret.Name, j.id), r.removals(j, PendingPath)...); err != nil {
+			return err
+		}
+		return r.Store.Push(ctx)
+	})
+	if err == nil {
+		err = r.record(ctx, j, e)
+	}
+	return errors.Join(out, err)
+}
+
+// removals deletes the moved entries' copies under another path.
+func (r *run) removals(j *job, at func(string) string) []store.Change {
+	var changes []store.Change
+	for _, e := range j.moved {
+		if r.Store.Exists(at(e.Path)) {
+			changes = append(changes, store.Change{Path: at(e.Path), Delete: true})
+		}
+	}
+	return changes
+}

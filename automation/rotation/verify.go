@@ -1,0 +1,102 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+)
+
+// Verify asks every consumer of the secrets once which value it runs with, and
+// changes nothing. The value asked for is pass's; while a rotation is under way
+// consumers may rightly run with the pending one, which the detail then says.
+func (r *Rotator) Verify(ctx context.Context, names []string) ([]Report, error) {
+	run := &run{Rotator: r}
+	var reports []Report
+	for _, name := range names {
+		report, err := run.verifyOne(ctx, name)
+		if err != nil {
+			return reports, err
+		}
+		reports = append(reports, report)
+	}
+	return reports, nil
+}
+
+func (r *run) verifyOne(ctx context.Context, name string) (Report, error) {
+	s, ok := r.Catalog.Secret(name)
+	if !ok {
+		return Report{}, fmt.Errorf("secret %s is not in the catalog", name)
+	}
+	line := r.Watch.Begin(name, "asking its consumers")
+	j, err := r.open(ctx, s, lookOnly)
+	if err != nil {
+		line.Fail("its consumers could not be asked")
+		return Report{}, err
+	}
+	pending, err := r.read(ctx, s, PendingPath)
+	if err != nil {
+		return Report{}, err
+	}
+	previous, err := r.read(ctx, s, PreviousPath)
+	if err != nil {
+		return Report{}, err
+	}
+	last := j.log.Last()
+	j.id, j.state, j.old, j.next = last.Rotation, last.State, clone(j.current), clone(j.current)
+	for entry, v := range previous {
+		j.old[entry] = v
+	}
+	for entry, v := range pending {
+		j.next[entry] = v
+	}
+	for _, e := range s.Entries {
+		if _, moved := last.Entries[e.Name()]; moved {
+			j.moved = append(j.moved, e)
+		}
+	}
+	r.fill(j)
+	results := r.Asker.AskAll(ctx, r.questions(j, j.current, true))
+	j.report.Consumers = consumers(results)
+	line.Done(tally(results))
+	if last.State != "" && !last.State.Finished() {
+		j.report.Next = append(j.report.Next, again(name))
+	}
+	return j.report, nil
+}
+
+func tally(results []proof.Result) string {
+	if len(results) == 0 {
+		return "it has no consumer"
+	}
+	good := 0
+	for _, r := range results {
+		if r.Answer == proof.Match || r.Answer == proof.Present {
+			good++
+		}
+	}
+	return fmt.Sprintf("%d of %d consumers gave the answer hoped for", good, len(results))
+}
+
+// Preview shows what an up of the catalog's stacks of these names would change
+// now, with every catalogued config secret set to the value last promoted.
+func (r *Rotator) Preview(ctx context.Context, stacks []string) (*Plan, error) {
+	run := &run{Rotator: r, options: Options{AllowOther: true}}
+	targets, err := r.Fleet.Open(ctx, stacks...)
+	if err != nil {
+		return nil, err
+	}
+	run.targets = targets
+	if err := run.preview(ctx); err != nil {
+		return nil, err
+	}
+	return run.plan, nil
+}
+
+// access says whether a secret's journal is opened to go on or only to look.
+type access bool
+
+const (
+	toRotate access = true
+	lookOnly access = false
+)

@@ -1,0 +1,41 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"gocloud.dev/blob"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+)
+
+// backendLogin tries a Scaleway key at the state backend with one signed
+// listing. A file:// backend takes no credential, and so proves none.
+func (s *session) backendLogin(ctx context.Context, cred services.Credential) (services.Report, error) {
+	if !strings.HasPrefix(s.catalog.State.URL, "s3:") {
+		return services.Report{State: services.Unknown, Detail: "the state is in a folder, which takes no credential"}, nil
+	}
+	url, err := backend.Normalize(s.catalog.State.URL, s.app.env.Dir)
+	if err != nil {
+		return services.Report{State: services.Unknown}, err
+	}
+	bucket, err := backend.Open(ctx, url, map[string]secrets.Value{
+		"AWS_ACCESS_KEY_ID": cred["access-key"], "AWS_SECRET_ACCESS_KEY": cred["api-secret"],
+	}, nil)
+	if err != nil {
+		return services.Report{State: services.Unknown}, err
+	}
+	defer func() { _ = bucket.Close() }()
+	_, err = bucket.List(&blob.ListOptions{Prefix: ".pulumi/"}).Next(ctx)
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return services.Report{State: services.Alive}, nil
+	case errors.Is(err, backend.ErrAuth):
+		return services.Report{State: services.Dead, Detail: backend.ErrAuth.Error()}, nil
+	}
+	return services.Report{State: services.Unknown, Detail: "the state backend could not be asked"}, err
+}

@@ -1,0 +1,118 @@
+// Package cli is the command line: a file per command, the session that a
+// command works in, and the rules for output and exit codes. stdout is the
+// result, stderr is everything else.
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+)
+
+// globals are the flags that every command has.
+type globals struct {
+	sandbox, root, pulumi, catalog              string
+	yes, json, noColor, verbose, noninteractive bool
+}
+
+// app is one run of the program.
+type app struct {
+	env  Env
+	opts globals
+}
+
+// Main runs the command line and returns the exit code.
+func Main(ctx context.Context, env Env, args []string) int {
+	a := &app{env: env}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	if err := a.refuseEngine(); err != nil {
+		printError(env.Stderr, a.style(), err)
+		return exitCode(err)
+	}
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if _, silent := err.(*statusError); !silent {
+		printError(env.Stderr, a.style(), a.explained(err))
+	}
+	return exitCode(err)
+}
+
+// refuseEngine: Pulumi.yaml makes a plain `pulumi up` start this program as if
+// it were the stack's own. It is not, and without values it must not pretend.
+func (a *app) refuseEngine() error {
+	if a.env.Get("PULUMI_MONITOR") == "" && a.env.Get("PULUMI_ENGINE") == "" {
+		return nil
+	}
+	return misused("go run . preview", "the stacks of this project are rolled out by this program, not by a plain pulumi up or preview")
+}
+
+// explained turns cobra's own complaints into usage errors.
+func (a *app) explained(err error) error {
+	if text := err.Error(); strings.HasPrefix(text, "unknown command") || strings.HasPrefix(text, "unknown flag") || strings.HasPrefix(text, "unknown shorthand") {
+		return &usageError{text: firstLine(text), next: []string{"go run . --help"}}
+	}
+	return err
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "secret-rotation",
+		Short: "Rotate secrets from pass into every consumer, with proof",
+		Long: `Rotates the credentials of a pass store: brings a new value to every stack and
+consumer that holds a copy, has each prove that it runs with it, retires the old
+value and proves that it is dead.
+
+Start with:  go run . doctor            what is missing on this machine
+             go run . catalog list      the secrets and who uses them
+             go run . rotate --secret stripe --sandbox --yes
+                                        a whole rotation in a world of its own`,
+		SilenceErrors: true, SilenceUsage: true,
+		Version: version(),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.overview(cmd) },
+	}
+	root.SetVersionTemplate("secret-rotation {{.Version}}\n")
+	f := root.PersistentFlags()
+	f.StringVar(&a.opts.sandbox, "sandbox", "", "work in the sandbox in `DIR` instead of the company's accounts (default DIR .sandbox)")
+	f.Lookup("sandbox").NoOptDefVal = defaultSandbox
+	f.StringVar(&a.opts.root, "root", "", "`DIR` that the catalog's project folders are relative to (default: this folder)")
+	f.StringVar(&a.opts.pulumi, "pulumi", "", "`PATH` of another Pulumi CLI, 3.258 or newer")
+	f.StringVar(&a.opts.catalog, "catalog", "", "catalog `FILE` instead of the built-in one")
+	f.BoolVarP(&a.opts.yes, "yes", "y", false, "do not ask, take yes for the answer")
+	f.BoolVar(&a.opts.json, "json", false, "print the result as one JSON document")
+	f.BoolVar(&a.opts.noColor, "no-color", false, "print without colour")
+	f.BoolVarP(&a.opts.verbose, "verbose", "v", false, "say more about what goes on")
+	f.BoolVar(&a.opts.noninteractive, "non-interactive", false, "never prompt, as if there were no terminal")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{text: err.Error(), next: []string{"go run . " + strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath(), "secret-rotation")) + " --help"}}
+	})
+	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.catalogCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
+	root.CompletionOptions.HiddenDefaultCmd = false
+	return root
+}
+
+const defaultSandbox = ".sandbox"
+
+// interactive: a person sits at the terminal and may be asked.
+func (a *app) interactive() bool {
+	return !a.opts.noninteractive && ui.Interactive(a.env.In, a.env.Err)
+}
+
+func (a *app) style() ui.Style {
+	color := !a.opts.noColor && a.env.Get("NO_COLOR") == "" && a.env.Get("TERM") != "dumb" && a.env.Err != nil && ui.IsTerminal(a.env.Err)
+	return ui.Style{Color: color}
+}

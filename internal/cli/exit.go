@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// The exit codes (DESIGN section 9). They are a contract with other programs.
+const (
+	exitOK         = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitDrift      = 3
+	exitCannotTell = 4
+	exitHeld       = 5
+	exitWaiting    = 6
+)
+
+// usageError is a call that has to change; next is what to type instead.
+type usageError struct {
+	text string
+	next []string
+}
+
+func (e *usageError) Error() string { return e.text }
+
+func misused(next, format string, args ...any) error {
+	e := &usageError{text: fmt.Sprintf(format, args...)}
+	if next != "" {
+		e.next = []string{next}
+	}
+	return e
+}
+
+// statusError carries an exit code for a result that was printed already.
+type statusError struct{ code int }
+
+func (e *statusError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
+
+// exitCode decides the code of an error, in this one place.
+func exitCode(err error) int {
+	var (
+		usage    *usageError
+		status   *statusError
+		rotated  *rotation.Error
+		pulumi   *engine.Error
+		taken    *journal.TakenError
+		catalog  *secrets.CatalogError
+		answered *services.Error
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &status):
+		return status.code
+	case errors.As(err, &usage), errors.As(err, &catalog):
+		return exitUsage
+	case errors.As(err, &taken):
+		return exitHeld
+	case errors.Is(err, ui.ErrAborted), errors.Is(err, context.Canceled):
+		return exitFailed
+	case errors.As(err, &rotated):
+		return rotationCode(rotated)
+	case errors.As(err, &pulumi) && pulumi.Kind == engine.Locked:
+		return exitHeld
+	case errors.As(err, &answered) && answered.Kind == services.Outage:
+		return exitCannotTell
+	}
+	return exitFailed
+}
+
+func rotationCode(e *rotation.Error) int {
+	switch e.Reason {
+	case rotation.Misused:
+		return exitUsage
+	case rotation.Untold:
+		return exitCannotTell
+	case rotation.Held:
+		return exitHeld
+	case rotation.Waiting:
+		return exitWaiting
+	}
+	if e.Err != nil {
+		if inner := exitCode(e.Err); inner != exitUsage {
+			return inner
+		}
+	}
+	return exitFailed
+}
+
+// nextOf collects the commands that an error says to type next.
+func nextOf(err error) []string {
+	var next []string
+	add := func(commands ...string) {
+		for _, c := range commands {
+			if c = strings.TrimSpace(c); c != "" && !contains(next, c) {
+				next = append(next, c)
+			}
+		}
+	}
+	walk(err, func(err error) {
+		switch e := err.(type) {
+		case *usageError:
+			add(e.next...)
+		case *rotation.Error:
+			add(e.Next...)
+		case *engine.Error:
+			add(e.Next)
+		case *store.Error:
+			add(e.Next)
+		case *services.Error:
+			add(e.Next)
+		}
+	})
+	return next
+}
+
+// walk visits an error and everything it wraps, innermost last.
+func walk(err error, visit func(error)) {
+	if err == nil {
+		return
+	}
+	visit(err)
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		walk(e.Unwrap(), visit)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			walk(inner, visit)
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+)
+
+// person is the operator at the terminal, or, in a sandbox where nobody is
+// asked, the human that the sandbox plays.
+type person struct{ s *session }
+
+// Agree implements rotation.Person.
+func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
+	a := p.s.app
+	p.s.progress.Note("") // the plan stands apart from the lines before it
+	_ = p.s.progress.Pause(func() error { printPlan(p.s.err, a.style(), plan); return nil })
+	if a.opts.yes {
+		return nil
+	}
+	if !a.interactive() {
+		return misused("the same command with --yes", "there is no terminal to ask at, and --yes was not given; nothing was changed")
+	}
+	return p.s.progress.Pause(func() error {
+		ok, err := p.terminal().Confirm("Go ahead?", "Yes, rotate", "No")
+		if err == nil && !ok {
+			return ui.ErrAborted
+		}
+		return err
+	})
+}
+
+func (p person) terminal() ui.Terminal { return ui.Terminal{In: p.s.app.env.In, Out: p.s.err} }
+
+// Issue implements rotation.Person.
+func (p person) Issue(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error) {
+	if p.played() {
+		line := p.s.progress.Start(s.Name, "the sandbox's human makes a new value at the dashboard")
+		got, err := p.s.sandbox.Issue(ctx, s)
+		if err != nil {
+			line.Fail("no new value")
+			return nil, err
+		}
+		line.Done("the sandbox's human made a new value at " + s.Dashboard.URL)
+		return p.known(got), nil
+	}
+	if !p.s.app.interactive() {
+		return nil, &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "waiting for a new value",
+			Detail: "somebody has to make it at " + s.Dashboard.URL + ", and there is no terminal to ask at",
+			Next:   append(append([]string{}, s.Dashboard.Issue...), "go run . rotate --secret "+s.Name+" --value-stdin")}
+	}
+	out := services.Credential{}
+	err := p.s.progress.Pause(func() error {
+		p.steps("Make a new "+s.Title+" at "+s.Dashboard.URL, s.Dashboard.Issue)
+		for _, e := range entries {
+			v, err := p.terminal().Secret("New "+e.Name()+" for "+e.Path, e.Expect, e.Check)
+			if err != nil {
+				return err
+			}
+			out[e.Name()] = v
+		}
+		return nil
+	})
+	return p.known(out), err
+}
+
+// known hides new values in all output from here on.
+func (p person) known(c services.Credential) services.Credential {
+	for _, v := range c {
+		p.s.redactor.Add(v)
+	}
+	return c
+}
+
+// Retire implements rotation.Person.
+func (p person) Retire(ctx context.Context, s secrets.Secret, old services.Credential) error {
+	if p.played() {
+		return p.s.sandbox.Retire(ctx, s, old)
+	}
+	if !p.s.app.interactive() {
+		return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the old value",
+			Detail: "every consumer runs with the new value; somebody has to retire the old one at " + s.Dashboard.URL + ", and there is no terminal to ask at",
+			Next:   append(append([]string{}, s.Dashboard.Retire...), "go run . rotate --secret "+s.Name)}
+	}
+	return p.s.progress.Pause(func() error {
+		p.steps("Every consumer proved the new value. Retire the old one at "+s.Dashboard.URL, s.Dashboard.Retire)
+		ok, err := p.terminal().Confirm("Is the old value retired?", "Yes, it is", "Not yet")
+		if err == nil && !ok {
+			return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the old value", Detail: "it was left alive", Next: []string{"go run . rotate --secret " + s.Name}}
+		}
+		return err
+	})
+}
+
+// Tell implements rotation.Person.
+func (p person) Tell(_ context.Context, s secrets.Secret) (bool, error) {
+	if !p.s.app.interactive() || p.s.app.opts.yes {
+		again := "go run . rotate --secret " + s.Name
+		return false, &usageError{text: "nothing tells whether the value that pass holds for " + s.Name + " was ever rolled out",
+			next: []string{again + " --pending   (it is new: roll it out)", again + " --new       (it is in use: make a fresh one)"}}
+	}
+	var chosen int
+	err := p.s.progress.Pause(func() (err error) {
+		chosen, err = p.terminal().Choose("Nothing tells whether the value that pass holds for "+s.Name+" was ever rolled out. Is it",
+			"in use: make a fresh one", "new: roll it out")
+		return err
+	})
+	return chosen == 1, err
+}
+
+// played: the sandbox plays the human where nobody is asked.
+func (p person) played() bool {
+	return p.s.sandbox != nil && (p.s.app.opts.yes || !p.s.app.interactive())
+}
+
+func (p person) steps(title string, steps []string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n", p.s.app.style().Bold(title))
+	for i, step := range steps {
+		fmt.Fprintf(&b, "  %d. %s\n", i+1, step)
+	}
+	_, _ = fmt.Fprintln(p.s.err, b.String())
+}
+
+// watch shows the rotation's lines.
+type watch struct{ p *ui.Progress }
+
+// Begin implements rotation.Watcher.
+func (w watch) Begin(name, text string) rotation.Line { return w.p.Start(name, text) }

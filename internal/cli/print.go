@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+)
+
+// printJSON writes one document. Several secrets give a list, one gives itself.
+func printJSON(out io.Writer, doc any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(doc)
+}
+
+func oneOrList(reports []rotation.Report) any {
+	if len(reports) == 1 {
+		return reports[0]
+	}
+	return reports
+}
+
+// table lines columns up. Cells must be plain: colour codes would count.
+func table(out io.Writer, rows [][]string) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		_, _ = fmt.Fprintln(w, "  "+strings.Join(row, "\t"))
+	}
+	_ = w.Flush()
+}
+
+// printPlan shows what a person is asked to agree to.
+func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
+	if p.Changed {
+		_, _ = fmt.Fprintln(out, style.Warn("The preview with the new values differs from the one you agreed to."))
+	}
+	for _, s := range p.Secrets {
+		_, _ = fmt.Fprintf(out, "\n%s  %s%s\n", style.Bold(s.Name), s.Title, goesOn(s))
+		var rows [][]string
+		for _, e := range s.Entries {
+			rows = append(rows, []string{"entry", e.Path, arrow(e.From, e.To)})
+		}
+		for _, c := range s.Consumers {
+			rows = append(rows, []string{"consumer", c.Name, presently(c)})
+		}
+		table(out, append(rows, []string{"source", source(s.Source), ""}, []string{"old value", afterwards(s), ""}))
+	}
+	for _, s := range p.Stacks {
+		_, _ = fmt.Fprintf(out, "\nstack %s\n", style.Bold(s.Name))
+		var rows [][]string
+		for _, k := range s.Keys {
+			note := ""
+			if k.Stale {
+				note = "stale: set to the value last promoted"
+			}
+			rows = append(rows, []string{"config", k.Key, arrow(k.From, k.To), note})
+		}
+		for _, c := range s.Changes {
+			if c.Op != "same" {
+				rows = append(rows, []string{c.Op, c.Name, kind(c.Type), masked(c.SecretOnly)})
+			}
+		}
+		table(out, rows)
+	}
+	_, _ = fmt.Fprintln(out)
+}
+
+func goesOn(s rotation.SecretPlan) string {
+	if s.State == "" {
+		return ""
+	}
+	return ", goes on at " + string(s.State)
+}
+
+func arrow(from, to string) string {
+	if from == "" {
+		from = "(unknown)"
+	}
+	if to == "" {
+		to = "(new)"
+	}
+	return from + " -> " + to
+}
+
+func presently(c rotation.ConsumerReport) string {
+	switch c.Answer {
+	case proof.Match:
+		return "runs with the present value (" + c.Proof + ")"
+	case proof.Differs:
+		return "does not run with the present value: " + c.Detail
+	}
+	return string(c.Answer) + ": " + c.Detail
+}
+
+func source(s string) string {
+	switch s {
+	case "pass":
+		return "pass holds a new value that was never rolled out"
+	case "pending":
+		return "a value stored in pass as pending"
+	case "typed":
+		return "given on standard input"
+	}
+	return "a person makes it at the dashboard"
+}
+
+func afterwards(s rotation.SecretPlan) string {
+	switch {
+	case s.OldDead:
+		return "is dead: the service refuses it already"
+	case s.KillsOld:
+		return "dies the moment the new one is made; consumers are without until their up ends"
+	case s.Grace == 0:
+		return "retired as soon as every consumer proves the new one"
+	}
+	return fmt.Sprintf("stays valid for %s, then retired", rotation.Span(s.Grace))
+}
+
+// kind shortens cloudflare:index/workersSecret:WorkersSecret to WorkersSecret.
+func kind(t string) string { return t[strings.LastIndexByte(t, ':')+1:] }
+
+func masked(secretOnly bool) string {
+	if secretOnly {
+		return "only secret inputs change"
+	}
+	return ""
+}
+
+// printReport shows the result of one secret on stdout.
+func printReport(out io.Writer, style ui.Style, r rotation.Report) {
+	_, _ = fmt.Fprintf(out, "%s  %s", style.Bold(r.Secret), r.State)
+	if r.Rotation != "" {
+		_, _ = fmt.Fprintf(out, "  (rotation %s)", r.Rotation)
+	}
+	_, _ = fmt.Fprintln(out)
+	var rows [][]string
+	for _, e := range r.Entries {
+		rows = append(rows, []string{"entry", e.Path, arrow(e.From, e.To)})
+	}
+	for _, s := range r.Stacks {
+		rows = append(rows, []string{"stack", s.Name, fmt.Sprintf("%s in %.1f s", s.Result, s.Seconds)})
+	}
+	for _, c := range r.Consumers {
+		text := fmt.Sprintf("%s (%s)", c.Answer, c.Proof)
+		if c.Answer != proof.Match {
+			text += ": " + c.Detail
+		}
+		rows = append(rows, []string{"consumer", c.Name, text})
+	}
+	if r.Revoked.ConfirmedAt != "" {
+		rows = append(rows, []string{"revoked", r.Revoked.ConfirmedAt, r.Revoked.Evidence})
+	}
+	for _, d := range r.Debts {
+		rows = append(rows, []string{"debt", d, ""})
+	}
+	table(out, rows)
+}
+
+// printError is the last thing on stderr: what happened, then what to type.
+func printError(out io.Writer, style ui.Style, err error) {
+	_, _ = fmt.Fprintf(out, "%s %s\n", style.Bad("error:"), err)
+	for _, n := range nextOf(err) {
+		_, _ = fmt.Fprintf(out, "%s %s\n", style.Dim("next:"), n)
+	}
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+)
+
+func (a *app) sandboxCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "A local copy of the whole world to try things in",
+		Long: `A world of its own in a folder (.sandbox, or --sandbox=DIR): a throwaway GPG key
+and pass store, the services' APIs, consumers that use their secrets, Pulumi
+projects and their state. The credentials are fake and really checked.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		a.sandboxServe(), a.sandboxReset(),
+		a.inSandbox("env", "Print shell exports for the world (those of a running serve work)", "env", cobra.NoArgs, func(_ context.Context, w *sandbox.Sandbox, _ []string) error {
+			text, err := w.EnvText()
+			if err == nil {
+				_, err = fmt.Fprint(a.env.Stdout, text)
+			}
+			return err
+		}),
+		a.inSandbox("roll SECRET", "Play the human who rolls a key at the dashboard; prints the new values and stores them nowhere", "roll stripe", cobra.ExactArgs(1), a.roll),
+		a.inSandbox("world", "Print the truth as JSON, values included (they are fake)", "world", cobra.NoArgs, func(_ context.Context, w *sandbox.Sandbox, _ []string) error {
+			return a.printBytes(w.WorldJSON())
+		}),
+		a.inSandbox("requests", "Print the log of API requests, one JSON object a line", "requests", cobra.NoArgs, func(_ context.Context, w *sandbox.Sandbox, _ []string) error {
+			return a.printBytes(w.Requests())
+		}),
+		a.kinds("tamper", "Change something behind everybody's back", sandbox.TamperUsage(), (*sandbox.Sandbox).Tamper),
+		a.kinds("fault", "Let the next API requests fail", sandbox.FaultUsage(), (*sandbox.Sandbox).Fault),
+	)
+	return cmd
+}
+
+// world opens the sandbox of --sandbox, or the default one.
+func (a *app) world(ctx context.Context) (*sandbox.Sandbox, error) {
+	if a.opts.sandbox == "" {
+		a.opts.sandbox = defaultSandbox
+	}
+	progress := ui.NewProgress(a.env.Stderr, a.style(), a.interactive())
+	defer progress.Close()
+	cli, err := a.toolchain(progress).Ensure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var line *ui.Line
+	return sandbox.Open(ctx, sandbox.Options{Dir: a.sandboxDir(), CLI: cli, Progress: func(text string) {
+		if line == nil {
+			line = progress.Start("sandbox", text)
+			return
+		}
+		line.Say(text)
+	}})
+}
+
+func (a *app) inSandbox(use, short, example string, args cobra.PositionalArgs, do func(context.Context, *sandbox.Sandbox, []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Example: "  go run . sandbox " + example, Args: explainArgs(args, use), RunE: func(cmd *cobra.Command, args []string) error {
+		w, err := a.world(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return errors.Join(do(cmd.Context(), w, args), w.Close())
+	}}
+}
+
+// explainArgs makes cobra's complaint about arguments a usage error.
+func explainArgs(check cobra.PositionalArgs, use string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return misused("go run . sandbox "+use, "%s", firstLine(err.Error()))
+		}
+		return nil
+	}
+}
+
+func (a *app) kinds(name, short string, usage []string, do func(*sandbox.Sandbox, string, ...string) error) *cobra.Command {
+	cmd := a.inSandbox(name+" KIND [ARG...]", short, name+" "+strings.SplitN(usage[0], ":", 2)[0], cobra.MinimumNArgs(1),
+		func(_ context.Context, w *sandbox.Sandbox, args []string) error {
+			if err := do(w, args[0], args[1:]...); err != nil {
+				return misused("go run . sandbox "+name+" --help", "%v", err)
+			}
+			return nil
+		})
+	cmd.Long = short + ".\n\nKinds:\n  " + strings.Join(usage, "\n  ")
+	return cmd
+}
+
+func (a *app) roll(ctx context.Context, w *sandbox.Sandbox, args []string) error {
+	cat, err := a.loadCatalog()
+	if err != nil {
+		return err
+	}
+	names, err := chosen(cat, args, false, "sandbox roll")
+	if err != nil {
+		return err
+	}
+	s, _ := cat.Secret(names[0])
+	return a.printBytes(w.Roll(ctx, s))
+}
+
+func (a *app) printBytes(data []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	_, err = a.env.Stdout.Write(data)
+	return err
+}
+
+func (a *app) sandboxServe() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Keep the world running for other clients until Ctrl-C",
+		Long: `Keeps the world's servers running on loopback and writes DIR/env: source it, and
+pass, curl, pulumi and wrangler work against the world.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w, err := a.world(cmd.Context())
+			if err != nil {
+				return err
+			}
+			err = w.Serve(cmd.Context(), func(envFile string) {
+				_, _ = fmt.Fprintf(a.env.Stdout, "serving; in another shell:  . %s\n", envFile)
+			})
+			return errors.Join(err, w.Close())
+		},
+	}
+}
+
+func (a *app) sandboxReset() *cobra.Command {
+	return &cobra.Command{Use: "reset", Short: "Throw the world away; the next use makes a fresh one", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		if a.opts.sandbox == "" {
+			a.opts.sandbox = defaultSandbox
+		}
+		return sandbox.Reset(cmd.Context(), a.sandboxDir())
+	}}
+}

@@ -1,0 +1,292 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services/dial"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// session is what the commands that touch secrets work in: the catalog, the
+// store, the engine, the journal, the services, and a sandbox or none.
+type session struct {
+	app      *app
+	out, err io.Writer
+	progress *ui.Progress
+	redactor *secrets.Redactor
+	runID    string
+
+	catalog  *secrets.Catalog
+	sandbox  *sandbox.Sandbox
+	cli      *engine.CLI
+	store    *store.Store
+	engine   *engine.Engine
+	journal  *journal.Journal
+	services *dial.Services
+	http     *http.Client
+	// ids are the values of the catalog's identifiers, by pass path.
+	ids map[string]string
+	// key is the fingerprint key; newKey says that pass does not hold it yet.
+	key    secrets.Value
+	newKey bool
+
+	closers []func() error
+}
+
+// open builds a session, each part from what stands before it.
+func (a *app) open(ctx context.Context) (s *session, err error) {
+	s = &session{app: a, redactor: secrets.NewRedactor(), runID: randomHex(8)}
+	s.out, s.err = s.guarded(a.env.Stdout), s.guarded(a.env.Stderr)
+	s.progress = ui.NewProgress(s.err, a.style(), a.interactive())
+	s.closers = append(s.closers, func() error { s.progress.Close(); return nil })
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+			s = nil
+		}
+	}()
+	if s.catalog, err = a.loadCatalog(); err != nil {
+		return s, err
+	}
+	if s.cli, err = a.toolchain(s.progress).Ensure(ctx); err != nil {
+		return s, err
+	}
+	if err = s.openWorld(ctx); err != nil {
+		return s, err
+	}
+	if err = s.openStore(ctx); err != nil {
+		return s, err
+	}
+	return s, s.openEngine(ctx)
+}
+
+// guarded passes what is printed through the redactor: the second line of
+// defence behind the type of a value.
+func (s *session) guarded(w io.Writer) io.Writer {
+	out := s.redactor.Writer(w)
+	s.closers = append(s.closers, out.Close)
+	return out
+}
+
+// close ends everything in the reverse order.
+func (s *session) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *app) loadCatalog() (*secrets.Catalog, error) {
+	if a.opts.catalog == "" {
+		return secrets.Embedded()
+	}
+	return secrets.Load(a.opts.catalog)
+}
+
+// openWorld opens the sandbox, or makes sure that none is meant.
+func (s *session) openWorld(ctx context.Context) error {
+	a := s.app
+	if a.opts.sandbox == "" {
+		if left := sandbox.RefuseForeign(a.env.Environ); len(left) > 0 {
+			return &usageError{text: "this shell still points at a sandbox (" + strings.Join(left, ", ") + "), so it is not clear which world is meant",
+				next: []string{"unset " + strings.Join(left, " "), "or work in the sandbox: add --sandbox=" + a.env.Get("SECRET_ROTATION_SANDBOX")}}
+		}
+		s.http = &http.Client{Transport: agent{next: http.DefaultTransport, run: s.runID}}
+		return nil
+	}
+	line := s.progress.Start("sandbox", "opening "+a.opts.sandbox)
+	world, err := sandbox.Open(ctx, sandbox.Options{Dir: a.sandboxDir(), CLI: s.cli, Progress: line.Say})
+	if err != nil {
+		line.Fail("could not be opened")
+		return err
+	}
+	line.Done(a.opts.sandbox + ": fake accounts, real pass, gpg, git and Pulumi")
+	s.sandbox = world
+	s.closers = append(s.closers, world.Close)
+	s.catalog = world.Catalog(s.catalog)
+	client := *world.HTTP()
+	client.Transport = agent{next: client.Transport, run: s.runID}
+	s.http = &client
+	return nil
+}
+
+func (a *app) sandboxDir() string {
+	if filepath.IsAbs(a.opts.sandbox) {
+		return a.opts.sandbox
+	}
+	return filepath.Join(a.env.Dir, a.opts.sandbox)
+}
+
+// agent names the program and the run in every request.
+type agent struct {
+	next http.RoundTripper
+	run  string
+}
+
+func (t agent) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", "secret-rotation/"+version()+" run/"+t.run)
+	next := t.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return next.RoundTrip(r)
+}
+
+// openStore opens pass and reads what every command needs: the identifiers and
+// the fingerprint key.
+func (s *session) openStore(ctx context.Context) (err error) {
+	o := store.Options{Env: s.app.env.Environ, Interactive: s.app.interactive()}
+	if s.sandbox != nil {
+		o = s.sandbox.StoreOptions()
+	}
+	if s.store, err = store.Open(ctx, o); err != nil {
+		return err
+	}
+	if err := s.readIdentifiers(ctx); err != nil {
+		return err
+	}
+	if s.store.Exists(secrets.FingerprintKeyPath) {
+		s.key, err = s.entry(ctx, secrets.FingerprintKeyPath)
+		return err
+	}
+	s.key, s.newKey = secrets.NewValue([]byte(randomHex(32))), true
+	return nil
+}
+
+func (s *session) readIdentifiers(ctx context.Context) error {
+	paths := append([]string{s.catalog.Services.Cloudflare.Account, s.catalog.Services.Clerk.PublishableKey}, s.catalog.Services.Cloudflare.Zones...)
+	var wanted []string
+	for _, p := range paths {
+		if p != "" {
+			wanted = append(wanted, p)
+		}
+	}
+	entries, err := s.store.ReadAll(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	s.ids = map[string]string{}
+	for path, e := range entries {
+		v, err := e.Secret(secrets.FormatLine)
+		if err != nil {
+			return err
+		}
+		s.ids[path] = string(v.Reveal())
+	}
+	return nil
+}
+
+// entry reads the first line of an entry and hides it in all output.
+func (s *session) entry(ctx context.Context, path string) (secrets.Value, error) {
+	e, err := s.store.Read(ctx, path)
+	if err != nil {
+		return secrets.Value{}, err
+	}
+	v, err := e.Secret(secrets.FormatLine)
+	if err == nil {
+		s.redactor.Add(v)
+	}
+	return v, err
+}
+
+func (s *session) openEngine(ctx context.Context) (err error) {
+	env := map[string]secrets.Value{}
+	if strings.HasPrefix(s.catalog.State.URL, "s3:") {
+		if env["AWS_ACCESS_KEY_ID"], err = s.entry(ctx, s.catalog.State.AccessKey); err != nil {
+			return err
+		}
+		if env["AWS_SECRET_ACCESS_KEY"], err = s.entry(ctx, s.catalog.State.SecretKey); err != nil {
+			return err
+		}
+	}
+	s.engine = engine.New(engine.Options{CLI: s.cli, Backend: s.catalog.State.URL, BackendEnv: env, Redactor: s.redactor, RunID: s.runID})
+	s.services = dial.Dial(s.catalog, s.http, s.ids)
+	s.journal, err = s.openLog(ctx, env)
+	return err
+}
+
+// openLog finds the journal's place beside the state.
+func (s *session) openLog(ctx context.Context, env map[string]secrets.Value) (*journal.Journal, error) {
+	if dir, ok := strings.CutPrefix(s.catalog.State.URL, "file://"); ok {
+		return journal.InDir(dir), nil
+	}
+	url, err := backend.Normalize(s.catalog.State.URL, s.app.env.Dir)
+	if err != nil {
+		return nil, err
+	}
+	bucket, err := backend.Open(ctx, url, env, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, bucket.Close)
+	return journal.InBucket(bucket), nil
+}
+
+// root is where existing projects are; project is where the declared stacks'
+// Pulumi.yaml is.
+func (s *session) root() string {
+	switch {
+	case s.app.opts.root != "":
+		return s.app.opts.root
+	case s.sandbox != nil:
+		return s.sandbox.Root()
+	}
+	return s.app.env.Dir
+}
+
+func (s *session) project() string {
+	if s.sandbox != nil {
+		return s.sandbox.Project()
+	}
+	return s.app.env.Dir
+}
+
+// passphrase of a stack: its own entry of the catalog, else the state's, else
+// the file that the operator's PULUMI_CONFIG_PASSPHRASE_FILE names.
+func (s *session) passphrase(ctx context.Context, stack secrets.Stack) (secrets.Value, error) {
+	for _, path := range []string{stack.Passphrase, s.catalog.State.Passphrase} {
+		if path != "" {
+			return s.entry(ctx, path)
+		}
+	}
+	if s.sandbox != nil {
+		return s.sandbox.Passphrase(), nil
+	}
+	file := s.app.env.Get("PULUMI_CONFIG_PASSPHRASE_FILE")
+	if file == "" {
+		return secrets.Value{}, &usageError{text: "there is no passphrase: neither the catalog (state.passphrase) nor PULUMI_CONFIG_PASSPHRASE_FILE names one",
+			next: []string{"export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"}}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return secrets.Value{}, fmt.Errorf("reading PULUMI_CONFIG_PASSPHRASE_FILE: %w", err)
+	}
+	v := secrets.NewValue(data)
+	s.redactor.Add(secrets.NewValue([]byte(strings.TrimSpace(string(data)))))
+	return v, nil
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	// crypto/rand never fails on the systems this runs on; it would panic.
+	_, _ = rand.Read(b)
+	return hex.EncodeToString(b)
+}

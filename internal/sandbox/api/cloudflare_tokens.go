@@ -1,0 +1,312 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/internal/sandbox/world"
+)
+
+// door is one of the two places where tokens are kept: the user's and the
+// account's. Each knows its own tokens only.
+type door struct {
+	cloudflare
+	base, kind  string
+	read, write string
+	// quota is how many tokens there may be at once.
+	quota int
+}
+
+func (f cloudflare) tokens() {
+	for _, d := range []door{
+		{f, "/user/tokens", world.KindUser, "API Tokens Read", "API Tokens Write", 50},
+		{f, "/accounts/{account}/tokens", world.KindAccount, "Account API Tokens Read", "Account API Tokens Write", 500},
+	} {
+		d.on("GET "+cloudflareBase+d.base+"/verify", d.verify)
+		d.handle("GET "+d.base, d.read, d.here(d.list))
+		d.handle("POST "+d.base, d.write, d.here(d.create))
+		d.handle("GET "+d.base+"/permission_groups", d.read, d.here(d.groups))
+		d.handle("GET "+d.base+"/{token}", d.read, d.here(d.get))
+		d.handle("PUT "+d.base+"/{token}", d.write, d.here(d.update))
+		d.handle("DELETE "+d.base+"/{token}", d.write, d.here(d.delete))
+		d.handle("PUT "+d.base+"/{token}/value", d.write, d.here(d.roll))
+	}
+}
+
+// here refuses an account's token at the user's door.
+func (d door) here(h endpoint) endpoint {
+	return func(c *call) reply {
+		if d.kind == world.KindUser && c.cred.Kind == world.KindAccount {
+			return cloudflareFail(http.StatusForbidden, 9109, "Unauthorized to access requested resource")
+		}
+		return h(c)
+	}
+}
+
+// verify answers the token about itself. At the wrong door a healthy token is
+// as unknown as a made-up one.
+func (d door) verify(c *call) reply {
+	if bad := cloudflareHeader(c); bad != nil {
+		return *bad
+	}
+	known := c.standing == world.Alive || c.standing == world.Expired || c.standing == world.Disabled
+	account := c.r.PathValue("account")
+	if !known || c.cred.Kind != d.kind || (account != "" && account != c.cred.Account) {
+		return cloudflareFail(http.StatusUnauthorized, 1000, "Invalid API Token")
+	}
+	result := map[string]any{"id": c.cred.ID, "status": tokenStatus(c.cred, c.now)}
+	if c.cred.Expires != nil {
+		result["expires_on"] = c.cred.Expires
+	}
+	answer := envelope{Result: result, Success: true, Errors: []cloudflareError{}, Messages: []cloudflareError{}}
+	if c.standing == world.Alive {
+		answer.Messages = append(answer.Messages,
+			cloudflareError{Code: 10000, Message: "This API Token is valid and active"})
+	}
+	return ok(answer)
+}
+
+func tokenStatus(c world.Credential, now time.Time) string {
+	if st := c.Standing(now); st == world.Expired || st == world.Disabled {
+		return string(st)
+	}
+	return "active"
+}
+
+// permissionGroup is something that a token may be allowed. Only the id of
+// Workers Scripts Write is Cloudflare's own.
+type permissionGroup struct {
+	ID     string   `json:"id"`
+	Name   string   `json:"name"`
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+func permissionGroups() []permissionGroup {
+	account := []string{"com.cloudflare.api.account"}
+	zone := []string{"com.cloudflare.api.account.zone"}
+	user := []string{"com.cloudflare.api.user"}
+	return []permissionGroup{
+		{"e086da7e2179491d91ee5f35b3ca210a", "Workers Scripts Write", account},
+		{"1a71c399035b4950a1bd1466bbe4f420", "Workers Scripts Read", account},
+		{"c1fde68c7bcc44588cbb6ddbc16d6480", "Account Settings Read", account},
+		{"1af1fa2adc104452b74a9a3364202f20", "Account Settings Write", account},
+		{"5bc3f8b21c554832afc660159ab75fa4", "Account API Tokens Write", account},
+		{"eb56a6953c034b9d97dd838155666f06", "Account API Tokens Read", account},
+		{"c8fed203ed3043cba015a93ad1616f1f", "Zone Read", zone},
+		{"e6d2666161e84845a636613608cee8d5", "Zone Write", zone},
+		{"4755a26eedb94da69e1066d98aa820be", "DNS Write", zone},
+		{"686d18d5ac6c441c867cbf6771e58a0a", "API Tokens Write", user},
+		{"0cc3a61731504c89b99ec1be78b77aa0", "API Tokens Read", user},
+		{"8acbe5bb0d54464ab867149d7f7cf8ac", "User Details Read", user},
+		{"3518d0f75557482e952c6762d3e64903", "Memberships Read", user},
+	}
+}
+
+func (d door) groups(c *call) reply {
+	out := []permissionGroup{}
+	for _, g := range permissionGroups() {
+		if name := c.r.URL.Query().Get("name"); name == "" || name == g.Name {
+			out = append(out, g)
+		}
+	}
+	return success(out)
+}
+
+type policy struct {
+	ID        string            `json:"id"`
+	Effect    string            `json:"effect"`
+	Groups    []permissionGroup `json:"permission_groups"`
+	Resources map[string]any    `json:"resources"`
+}
+
+type tokenOrder struct {
+	Name      string     `json:"name"`
+	Policies  []policy   `json:"policies"`
+	ExpiresOn *time.Time `json:"expires_on"`
+	NotBefore *time.Time `json:"not_before"`
+	Status    string     `json:"status"`
+}
+
+// parse checks the order and returns the names of what it allows.
+func (o *tokenOrder) parse(c *call) ([]string, error) {
+	if err := c.decode(o); err != nil {
+		return nil, errors.New("the body is not JSON of the right form")
+	}
+	if o.Name == "" || len(o.Name) > 120 {
+		return nil, errors.New("name must have 1 to 120 characters")
+	}
+	if len(o.Policies) == 0 {
+		return nil, errors.New("at least one policy is needed")
+	}
+	var names []string
+	for i := range o.Policies {
+		p := &o.Policies[i]
+		p.ID = strings.ReplaceAll(world.NewUUID(), "-", "")
+		if (p.Effect != "allow" && p.Effect != "deny") || len(p.Resources) == 0 || len(p.Groups) == 0 {
+			return nil, errors.New("a policy needs effect, resources and permission_groups")
+		}
+		for j := range p.Groups {
+			k := slices.IndexFunc(permissionGroups(), func(g permissionGroup) bool { return g.ID == p.Groups[j].ID })
+			if k < 0 {
+				return nil, errors.New("unknown permission group")
+			}
+			p.Groups[j] = permissionGroup{ID: p.Groups[j].ID, Name: permissionGroups()[k].Name}
+			if p.Effect == "allow" {
+				names = append(names, p.Groups[j].Name)
+			}
+		}
+	}
+	return names, nil
+}
+
+func tokenView(c *world.Credential, now time.Time) map[string]any {
+	view := map[string]any{"id": c.ID, "name": c.Description, "status": tokenStatus(*c, now), "issued_on": c.IssuedAt,
+		"modified_on": c.IssuedAt, "last_used_on": c.LastUsed, "expires_on": c.Expires, "not_before": nil,
+		"policies": []policy{}}
+	if len(c.Policies) > 0 {
+		view["policies"] = c.Policies
+		return view
+	}
+	p := policy{ID: c.ID, Effect: "allow", Resources: map[string]any{"com.cloudflare.api.account." + c.Account: "*"}}
+	for _, g := range permissionGroups() {
+		if slices.Contains(c.Permissions, g.Name) {
+			p.Groups = append(p.Groups, permissionGroup{ID: g.ID, Name: g.Name})
+		}
+	}
+	if len(p.Groups) > 0 {
+		view["policies"] = []policy{p}
+	}
+	return view
+}
+
+// owned lists the door's tokens that are not deleted, newest first.
+func (d door) owned(s *world.State) []*world.Credential {
+	var out []*world.Credential
+	for _, c := range s.Credentials {
+		if c.Service == world.Cloudflare && c.Kind == d.kind && c.Revoked == nil {
+			out = append(out, c)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+func (d door) find(s *world.State, id string) (*world.Credential, bool) {
+	for _, c := range d.owned(s) {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return nil, false
+}
+
+func (d door) list(c *call) reply {
+	views := []map[string]any{}
+	for _, t := range d.owned(c.state) {
+		if c.r.URL.Query().Get("include_expired") != "false" || t.Standing(c.now) != world.Expired {
+			views = append(views, tokenView(t, c.now))
+		}
+	}
+	return page(c, views)
+}
+
+func noToken() reply {
+	return cloudflareFail(http.StatusNotFound, 1003, "API Token not found")
+}
+
+func (d door) get(c *call) reply {
+	t, found := d.find(c.state, c.r.PathValue("token"))
+	if !found {
+		return noToken()
+	}
+	return success(tokenView(t, c.now))
+}
+
+func (d door) create(c *call) reply {
+	var o tokenOrder
+	names, err := o.parse(c)
+	if err != nil {
+		return cloudflareFail(http.StatusBadRequest, 400, err.Error())
+	}
+	raw, err := json.Marshal(o.Policies)
+	if err != nil {
+		return cloudflareFail(http.StatusBadRequest, 400, "policies cannot be kept")
+	}
+	var view map[string]any
+	err = c.world.Update(func(s *world.State) error {
+		if len(d.owned(s)) >= d.quota {
+			return errors.New("the limit of tokens is reached")
+		}
+		made, err := s.Issue(world.Order{Service: world.Cloudflare, Kind: d.kind, Permissions: names,
+			Policies: raw, Description: o.Name, Expires: o.ExpiresOn})
+		if err != nil {
+			return err
+		}
+		t := made[0]
+		if o.NotBefore != nil && o.NotBefore.After(t.NotBefore) {
+			t.NotBefore = *o.NotBefore
+		}
+		view = tokenView(t, s.Now())
+		view["value"] = t.Value
+		return nil
+	})
+	if err != nil {
+		return cloudflareFail(http.StatusBadRequest, 1001, err.Error())
+	}
+	return success(view)
+}
+
+// change runs f on the token of the path.
+func (d door) change(c *call, f func(s *world.State, t *world.Credential) any) reply {
+	var result any
+	errNone := errors.New("no such token")
+	err := c.world.Update(func(s *world.State) error {
+		t, found := d.find(s, c.r.PathValue("token"))
+		if !found {
+			return errNone
+		}
+		result = f(s, t)
+		return nil
+	})
+	switch {
+	case errors.Is(err, errNone):
+		return noToken()
+	case err != nil:
+		return cloudflareFail(http.StatusInternalServerError, 10013, "the sandbox cannot write its world")
+	}
+	return success(result)
+}
+
+func (d door) update(c *call) reply {
+	var o tokenOrder
+	names, err := o.parse(c)
+	if err != nil {
+		return cloudflareFail(http.StatusBadRequest, 400, err.Error())
+	}
+	raw, err := json.Marshal(o.Policies)
+	if err != nil {
+		return cloudflareFail(http.StatusBadRequest, 400, "policies cannot be kept")
+	}
+	return d.change(c, func(s *world.State, t *world.Credential) any {
+		t.Description, t.Policies, t.Permissions, t.Expires = o.Name, raw, names, o.ExpiresOn
+		t.Disabled = o.Status == "disabled"
+		return tokenView(t, s.Now())
+	})
+}
+
+func (d door) delete(c *call) reply {
+	return d.change(c, func(s *world.State, t *world.Credential) any {
+		s.Revoke(t.ID)
+		return map[string]any{"id": t.ID}
+	})
+}
+
+// roll gives the token another value under the same id; the old value is dead
+// at once.
+func (d door) roll(c *call) reply {
+	return d.change(c, func(s *world.State, t *world.Credential) any { return s.Roll(t).Value })
+}

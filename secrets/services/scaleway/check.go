@@ -1,0 +1,120 @@
+package scaleway
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+
+	container "github.com/scaleway/scaleway-sdk-go/api/container/v1"
+	iam "github.com/scaleway/scaleway-sdk-go/api/iam/v1alpha1"
+	"github.com/scaleway/scaleway-sdk-go/scw"
+
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+)
+
+// Check asks IAM about the key itself; Account is BEARER/PROJECT. A live key
+// that may not read itself is alive with Account empty.
+//
+// IAM authenticates the secret key alone, so a pair put together from two keys
+// of one bearer can pass; only S3 (the state backend) needs both halves.
+func (c *Client) Check(ctx context.Context, cred services.Credential) (services.Report, error) {
+	const op = "checking the API key"
+	values, err := services.Need(Name, cred, AccessEntry, SecretEntry)
+	if err != nil {
+		return services.CannotTell(Name, op, err)
+	}
+	key, err := c.apiKey(ctx, values[0], values[1])
+	if err == nil {
+		return describe(key, values[0])
+	}
+	fault := services.Fault(Name, op, err)
+	switch {
+	case fault.Code == codeDenied:
+		return services.Report{State: services.Dead, Detail: "Scaleway says " + fault.Message}, nil
+	case fault.Kind == services.NotFound:
+		return services.Report{State: services.Dead, Detail: "Scaleway accepts the secret key but has no such access key: the two do not belong together"}, nil
+	case fault.Kind == services.Permission:
+		return services.Report{
+			State: services.Alive, Missing: []string{"IAM: read the own API key"},
+			Detail: "the key may not read itself: its account, and whether its two halves belong together, is not known",
+		}, nil
+	}
+	return services.CannotTell(Name, op, fault)
+}
+
+func describe(key *iam.APIKey, access secrets.Value) (services.Report, error) {
+	bearer := ""
+	if key.ApplicationID != nil {
+		bearer = *key.ApplicationID
+	} else if key.UserID != nil {
+		bearer = *key.UserID
+	}
+	if bearer == "" || !secrets.NewValue([]byte(key.AccessKey)).Equal(access) {
+		return services.CannotTell(Name, "checking the API key", &services.Error{
+			Service: Name, Kind: services.Outage, Message: "the answer is not about this key",
+			Next: "check services.scaleway.api in the catalog",
+		})
+	}
+	return services.Report{State: services.Alive, Account: bearer + "/" + key.DefaultProjectID}, nil
+}
+
+var validAccess = regexp.MustCompile(`^SCW[A-Z0-9]{17}$`)
+
+// apiKey is written over the SDK's own Do, because the SDK's method asks for
+// /metadata besides, without the caller's context.
+func (c *Client) apiKey(ctx context.Context, access, secret secrets.Value) (*iam.APIKey, error) {
+	client, err := c.sdk(access, secret)
+	if err != nil {
+		return nil, err
+	}
+	id := string(access.Reveal())
+	if !validAccess.MatchString(id) {
+		return nil, &services.Error{Service: Name, Kind: services.Rejected, Message: "the access key is not SCW and 17 characters", Next: nextDoctor}
+	}
+	key := &iam.APIKey{}
+	err = client.Do(&scw.ScalewayRequest{Method: http.MethodGet, Path: "/iam/v1alpha1/api-keys/" + id}, key, scw.WithContext(ctx))
+	return key, err
+}
+
+// Container is a Serverless Container as its API shows it.
+type Container struct {
+	ID     string
+	Name   string
+	Status string // "ready" when it serves what was last asked for
+	// Error is Scaleway's text on the last failed deployment; empty if none.
+	Error string
+	// Secrets are argon2id hashes by name, in the form $argon2id$….
+	Secrets map[string]string
+}
+
+// Containers lists the containers of the region.
+func (c *Client) Containers(ctx context.Context, cred services.Credential) ([]Container, error) {
+	const op = "listing containers"
+	values, err := services.Need(Name, cred, AccessEntry, SecretEntry)
+	if err != nil {
+		return nil, services.Fault(Name, op, err)
+	}
+	region, err := scw.ParseRegion(c.config.Region)
+	if err != nil {
+		return nil, &services.Error{Service: Name, Op: op, Kind: services.Rejected, Message: "the region is not one of Scaleway's", Next: "check services.scaleway.region in the catalog"}
+	}
+	client, err := c.sdk(values[0], values[1])
+	if err != nil {
+		return nil, services.Fault(Name, op, err)
+	}
+	request := &scw.ScalewayRequest{Method: http.MethodGet, Path: "/containers/v1/regions/" + region.String() + "/containers", Query: map[string][]string{}}
+	var list container.ListContainersResponse
+	if err := client.Do(request, &list, scw.WithContext(ctx), scw.WithAllPages()); err != nil {
+		return nil, services.Fault(Name, op, err)
+	}
+	out := make([]Container, 0, len(list.Containers))
+	for _, one := range list.Containers {
+		found := Container{ID: one.ID, Name: one.Name, Status: one.Status.String(), Secrets: one.SecretEnvironmentVariables}
+		if one.ErrorMessage != nil {
+			found.Error = *one.ErrorMessage
+		}
+		out = append(out, found)
+	}
+	return out, nil
+}

@@ -1,0 +1,154 @@
+// Package storetest makes throwaway pass stores for tests, with a real gpg key,
+// a git repository and a bare remote.
+package storetest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// Name and Email are the user id of the fixture's key.
+const (
+	Name  = "Store Test"
+	Email = "store@example.invalid"
+)
+
+// Fixture is a throwaway store. Everything lies below Home.
+type Fixture struct {
+	Home, Dir, GNUPGHome, Remote string
+	// Env is a clean environment in which pass, gpg and git use this store.
+	Env []string
+	// Store is the opened store.
+	Store *store.Store
+
+	t testing.TB
+}
+
+// New makes a store that is removed, with its gpg-agent, when the test ends.
+func New(t testing.TB) *Fixture {
+	t.Helper()
+	// Not t.TempDir: a test's long name would not leave room for gpg's socket.
+	home, err := os.MkdirTemp("", "st")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	f := &Fixture{Home: home, Dir: filepath.Join(home, "store"), GNUPGHome: filepath.Join(home, "g"),
+		Remote: filepath.Join(home, "remote.git"), t: t}
+	f.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "LC_ALL=C.UTF-8",
+		"GNUPGHOME=" + f.GNUPGHome, "PASSWORD_STORE_DIR=" + f.Dir}
+	// Registered before the agent is there, so that one of a half-made store dies too.
+	t.Cleanup(func() { f.stopAgent(f.GNUPGHome) })
+	f.Store, err = store.Create(t.Context(), store.CreateOptions{Dir: f.Dir, GNUPGHome: f.GNUPGHome, Remote: f.Remote,
+		Name: Name, Email: Email, Env: f.Env})
+	require.NoError(t, err)
+	return f
+}
+
+func (f *Fixture) stopAgent(home string) {
+	cmd := exec.Command("gpgconf", "--kill", "gpg-agent")
+	cmd.Env = append(f.Env[:len(f.Env):len(f.Env)], "GNUPGHOME="+home)
+	_ = cmd.Run()
+}
+
+// Options are those of this store, to be changed and opened again.
+func (f *Fixture) Options() store.Options {
+	return store.Options{Dir: f.Dir, GNUPGHome: f.GNUPGHome, Env: f.Env}
+}
+
+// Open opens the store once more.
+func (f *Fixture) Open(o store.Options) *store.Store {
+	f.t.Helper()
+	s, err := store.Open(f.t.Context(), o)
+	require.NoError(f.t, err)
+	return s
+}
+
+// Try runs a program in the store's folder and environment; it returns stdout,
+// stderr and whether it succeeded.
+func (f *Fixture) Try(stdin, program string, args ...string) (stdout, stderr string, ok bool) {
+	f.t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Env, cmd.Stdin = f.Dir, f.Env, strings.NewReader(stdin)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	return out.String(), errs.String(), err == nil
+}
+
+// Run is Try for a program that has to succeed; it returns stdout.
+func (f *Fixture) Run(stdin, program string, args ...string) string {
+	f.t.Helper()
+	stdout, stderr, ok := f.Try(stdin, program, args...)
+	require.True(f.t, ok, "%s %v: %s", program, args, stderr)
+	return stdout
+}
+
+// Pass runs pass.
+func (f *Fixture) Pass(stdin string, args ...string) string {
+	f.t.Helper()
+	return f.Run(stdin, "pass", args...)
+}
+
+// Git runs git in the store.
+func (f *Fixture) Git(args ...string) string {
+	f.t.Helper()
+	return strings.TrimSpace(f.Run("", "git", args...))
+}
+
+// Insert has pass write entries (path -> content, byte for byte) and pushes.
+func (f *Fixture) Insert(entries map[string]string) {
+	f.t.Helper()
+	for path, content := range entries {
+		f.Pass(content, "insert", "--multiline", "--force", path)
+	}
+	f.Git("push", "--quiet")
+}
+
+// Value is short for a secret of that text.
+func Value(text string) secrets.Value { return secrets.NewValue([]byte(text)) }
+
+// Key makes a further key in the fixture's keyring and returns its fingerprint.
+// Extra arguments go to gpg (--faked-system-time); expire is gpg's ("never").
+func (f *Fixture) Key(user, passphrase, expire string, extra ...string) string {
+	f.t.Helper()
+	args := append([]string{"--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase-fd", "0"}, extra...)
+	f.Run(passphrase, "gpg", append(args, "--quick-generate-key", user, "future-default", "default", expire)...)
+	for line := range strings.Lines(f.Run("", "gpg", "--batch", "--with-colons", "--list-keys", "="+user)) {
+		if fields := strings.Split(line, ":"); fields[0] == "fpr" {
+			return fields[9]
+		}
+	}
+	require.FailNow(f.t, "gpg lists no key")
+	return ""
+}
+
+// Clone makes a second checkout of the remote, as another operator has it, and
+// returns a fixture for it with the same key.
+func (f *Fixture) Clone() *Fixture {
+	f.t.Helper()
+	dir, err := os.MkdirTemp(f.Home, "clone")
+	require.NoError(f.t, err)
+	other := *f
+	other.Dir = filepath.Join(dir, "store")
+	f.Run("", "git", "clone", "--quiet", f.Remote, other.Dir)
+	other.Env = append(f.Env[:len(f.Env):len(f.Env)], "PASSWORD_STORE_DIR="+other.Dir)
+	other.Git("config", "user.name", "Other")
+	other.Git("config", "user.email", "other@example.invalid")
+	other.Store = other.Open(other.Options())
+	return &other
+}
+
+// Clean requires that nothing is uncommitted in the store, hidden files
+// included, and that no file of a write was left.
+func (f *Fixture) Clean() {
+	f.t.Helper()
+	require.Empty(f.t, f.Git("status", "--porcelain", "--untracked-files=all"))
+}
