@@ -127,6 +127,8 @@ type redacting struct {
 	close func() error
 }
 
+// Write implements io.Writer.
 func (w redacting) Write(p []byte) (int, error) { return w.write(p) }
 
+// Close implements io.Closer.
 func (w redacting) Close() error { return w.close() }

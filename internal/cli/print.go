@@ -86,6 +86,9 @@ func arrow(from, to string) string {
 	if to == "" {
 		to = "(new)"
 	}
+	if from == to {
+		return to
+	}
 	return from + " -> " + to
 }
 
@@ -135,7 +138,11 @@ func masked(secretOnly bool) string {
 
 // printReport shows the result of one secret on stdout.
 func printReport(out io.Writer, style ui.Style, r rotation.Report) {
-	_, _ = fmt.Fprintf(out, "%s  %s", style.Bold(r.Secret), r.State)
+	state := string(r.State)
+	if state == "" {
+		state = "never rotated by this program"
+	}
+	_, _ = fmt.Fprintf(out, "%s  %s", style.Bold(r.Secret), state)
 	if r.Rotation != "" {
 		_, _ = fmt.Fprintf(out, "  (rotation %s)", r.Rotation)
 	}

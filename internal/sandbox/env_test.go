@@ -40,7 +40,7 @@ func served(t *testing.T, s *sandbox.Sandbox) string {
 // shell runs a script in a shell that has only the world's exports.
 func shell(t *testing.T, envFile, script string) string {
 	t.Helper()
-	cmd := exec.Command("bash", "-c", "set -euo pipefail\n. '"+envFile+"'\n"+script)
+	cmd := exec.Command("bash", "-c", "set -euo pipefail\n. \"$1\"\n"+script, "bash", envFile)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	cmd.Dir = filepath.Dir(envFile)
 	out, err := cmd.CombinedOutput()
@@ -89,7 +89,7 @@ func TestHandProcedureReachesBothConsumers(t *testing.T) {
 		pulumi config set --secret clerk-secret-key "$(pass verifieddit/clerk/secret-key)"
 		pulumi up --yes --skip-preview`
 	file := served(t, s)
-	cmd := exec.Command("bash", "-c", "set -euo pipefail\n. '"+file+"'\n"+script)
+	cmd := exec.Command("bash", "-c", "set -euo pipefail\n. \"$1\"\n"+script, "bash", file)
 	cmd.Env, cmd.Dir = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, s.Dir()
 	cmd.Stdin = strings.NewReader(string(fresh[0].Reveal()))
 	out, err := cmd.CombinedOutput()

@@ -64,6 +64,7 @@ func calls() []call {
 		{"error envelope", "PATCH", bulkPath, merge, good, 404, `{"result":null,"success":false,"errors":[{"code":10007,"message":"no Worker"}],"messages":[]}`, json, ""},
 		{"error without envelope", "PATCH", bulkPath, merge, good, 404, `{"oops":true}`, json, "answer 404"},
 		{"outage has no form", "PATCH", bulkPath, merge, good, 502, "<html>", "text/html", ""},
+		{"failure asked to be a success too", "GET", "/accounts/023e105f4ecef8ad9ca31a8372d0c353", "", "", 403, `{"result":null,"success":false,"errors":[{"code":10000,"message":"m"}],"messages":[]}`, json, ""},
 		{"unknown path", "GET", "/nowhere", "", "", 404, "{}", json, "no description"},
 		{"unknown method", "POST", bulkPath, json, good, 405, "{}", json, "no description"},
 	}

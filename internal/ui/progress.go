@@ -1,9 +1,9 @@
 // Package ui prints for people. Its rules:
 //
 //   - stdout carries the result and nothing else; everything here goes to stderr;
-//   - one line per stack or step; it moves only where stderr is a terminal, and
-//     otherwise is printed anew when its text changes or it has been silent for
-//     ten seconds;
+//   - one line per stack or step. On a terminal it moves; otherwise it is printed
+//     when the step ends, and before that only if the step takes longer than a
+//     second, and then every ten seconds;
 //   - colour carries no meaning of its own, and none is used with --no-color,
 //     NO_COLOR, TERM=dumb or without a terminal;
 //   - a prompt appears only on a terminal, and says what happens on each answer.
@@ -60,11 +60,12 @@ type Progress struct {
 	wg    sync.WaitGroup
 }
 
-// refresh is how often moving lines are drawn; silence is how long a still line
-// may say nothing while it works.
+// refresh is how often moving lines are drawn; a line that does not move is
+// printed first after patience, then each time silence has passed.
 const (
-	refresh = 120 * time.Millisecond
-	silence = 10 * time.Second
+	refresh  = 120 * time.Millisecond
+	patience = time.Second
+	silence  = 10 * time.Second
 )
 
 // NewProgress writes to out; animated only where out is a terminal.
@@ -83,6 +84,7 @@ func (p *Progress) Close() {
 	defer p.mu.Unlock()
 	p.erase()
 	for _, l := range p.lines {
+		l.ended = true
 		p.print(l, p.style.Dim("·"))
 	}
 	p.lines = nil
@@ -94,20 +96,18 @@ type Line struct {
 	name    string
 	text    string
 	started time.Time
-	said    time.Time
-	ended   bool
+	// due is when a line that does not move is printed next.
+	due   time.Time
+	ended bool
 }
 
 // Start begins a line.
 func (p *Progress) Start(name, text string) *Line {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := &Line{p: p, name: name, text: text, started: p.now(), said: p.now()}
+	l := &Line{p: p, name: name, text: text, started: p.now(), due: p.now().Add(patience)}
 	p.erase()
 	p.lines = append(p.lines, l)
-	if !p.animated {
-		p.print(l, p.style.Dim("·"))
-	}
 	p.draw()
 	return l
 }
@@ -116,12 +116,8 @@ func (p *Progress) Start(name, text string) *Line {
 func (l *Line) Say(text string) {
 	l.p.mu.Lock()
 	defer l.p.mu.Unlock()
-	if l.ended || l.text == text {
-		return
-	}
-	l.text, l.said = text, l.p.now()
-	if !l.p.animated {
-		l.p.print(l, l.p.style.Dim("·"))
+	if !l.ended {
+		l.text = text
 	}
 }
 
@@ -195,8 +191,8 @@ func (p *Progress) step() {
 		return
 	}
 	for _, l := range p.lines {
-		if p.now().Sub(l.said) >= silence {
-			l.said = p.now()
+		if !p.now().Before(l.due) {
+			l.due = p.now().Add(silence)
 			_, _ = fmt.Fprintf(p.out, "%s %s  %s (%s)\n", p.style.Dim("·"), l.name, l.text, seconds(p.now().Sub(l.started)))
 		}
 	}

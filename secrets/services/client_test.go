@@ -95,6 +95,15 @@ func TestRetryAfterAsDate(t *testing.T) {
 	require.InDelta(t, 30, waits.All()[0].Seconds(), 10)
 }
 
+// A redirect may look like an answer in every other way.
+func TestRedirectWithJSON(t *testing.T) {
+	foreign := servicestest.New(t)
+	server := servicestest.New(t, exchange("PATCH", 307, 1, map[string]string{"Location": foreign.URL}))
+	_, err := send(t, services.Service{Name: "test"}.HTTP(nil, servicestest.Quick()), "PATCH", server.URL+"/x", "hello")
+	require.ErrorContains(t, err, "redirects elsewhere")
+	require.Equal(t, services.Outage, services.KindOf(err))
+}
+
 func TestCanceledWhileWaiting(t *testing.T) {
 	server := servicestest.New(t, exchange("GET", 503, 1, nil))
 	ctx, cancel := context.WithCancel(t.Context())

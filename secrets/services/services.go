@@ -42,6 +42,10 @@ type Report struct {
 	// live credential with something missing is not fit to replace another
 	// that has it.
 	Missing []string
+	// Checked names the entries that the outcome is about, and so those whose
+	// wrong value must come back Dead; an entry that is not among them has no
+	// door to knock at (a webhook's signing secret).
+	Checked []string
 }
 
 // Checker asks a service about a credential, without any side effect.

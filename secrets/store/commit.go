@@ -21,6 +21,9 @@ func (t *transaction) commit(ctx context.Context, message string) error {
 	if _, err := s.gitOut(ctx, opWrite, append([]string{"add", "--all", "--"}, t.files()...)...); err != nil {
 		return err
 	}
+	if err := t.added(ctx); err != nil {
+		return err
+	}
 	s.stage("added")
 	args := []string{"commit", "--quiet", "--message", message}
 	// As pass does: signed if pass.signcommits says so; git's own commit.gpgSign
@@ -39,7 +42,30 @@ func (t *transaction) commit(ctx context.Context, message string) error {
 		return checkErr
 	}
 	return &Error{Kind: Git, Op: opWrite, Next: "pass git log -1 --stat",
-		Detail: "git reported a commit, but HEAD does not hold what was written (a hook, a filter or .gitattributes changed it?)"}
+		Detail: "git reported a commit, but HEAD does not hold what was written (a hook changed it?)"}
+}
+
+// added makes sure that git took the files as they are: a filter or an end-of-line
+// rule of .gitattributes would make the commit unreadable.
+func (t *transaction) added(ctx context.Context) error {
+	text, err := t.store.gitOut(ctx, opWrite, append([]string{"ls-files", "--stage", "-z", "--"}, t.files()...)...)
+	if err != nil {
+		return err
+	}
+	index := map[string]string{}
+	for record := range strings.SplitSeq(text, "\x00") {
+		meta, file, _ := strings.Cut(record, "\t")
+		if fields := strings.Fields(meta); len(fields) == 3 {
+			index[file] = fields[1]
+		}
+	}
+	for _, w := range t.Work {
+		if w.New != "" && !isBlob(w.New, index[w.File]) || w.New == "" && index[w.File] != "" {
+			return &Error{Kind: Git, Path: w.entry, Op: opWrite, Next: "pass git check-attr --all -- " + w.File,
+				Detail: "git would store something else than was written: a filter or .gitattributes changes it"}
+		}
+	}
+	return nil
 }
 
 // committed reports whether HEAD is another commit than before and holds
@@ -93,15 +119,20 @@ func (s *Store) blobs(ctx context.Context, files ...string) (map[string]string, 
 }
 
 // unstage takes the files out of git's index again, so that the next commit of
-// somebody else does not carry them.
+// somebody else does not carry them. It writes only if it must: the disk may be
+// full.
 func (t *transaction) unstage(ctx context.Context) error {
 	if t.repo == nil {
 		return nil
 	}
-	args := append([]string{"reset", "--quiet", "--"}, t.files()...)
 	if t.repo.head == "" {
-		args = append([]string{"rm", "--quiet", "--cached", "--force", "--ignore-unmatch", "--"}, t.files()...)
+		_, err := t.store.gitOut(ctx, opPutBack, append([]string{"rm", "--quiet", "--cached", "--force", "--ignore-unmatch", "--"}, t.files()...)...)
+		return err
 	}
-	_, err := t.store.gitOut(ctx, "putting back", args...)
+	staged, err := t.store.runGit(ctx, append([]string{"diff-index", "--cached", "--quiet", "HEAD", "--"}, t.files()...)...)
+	if err == nil && staged.code == 0 {
+		return nil
+	}
+	_, err = t.store.gitOut(ctx, opPutBack, append([]string{"reset", "--quiet", "--"}, t.files()...)...)
 	return err
 }

@@ -37,6 +37,16 @@ type outcome struct {
 	signal syscall.Signal
 }
 
+// diskFull reports whether the child failed for want of room.
+func (o outcome) diskFull() bool {
+	for _, text := range []string{"No space left on device", "File too large", "Disk quota exceeded", "Out of diskspace"} {
+		if strings.Contains(o.stderr, text) {
+			return true
+		}
+	}
+	return o.signal == syscall.SIGXFSZ
+}
+
 // run starts the command in a process group of its own and waits for it. At
 // the end of ctx the whole group gets SIGTERM and, after patience, SIGKILL;
 // the error is then ctx's. A child that fails is no error: see outcome.code.

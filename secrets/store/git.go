@@ -59,15 +59,11 @@ func (s *Store) config(ctx context.Context, args ...string) string {
 
 // repository looks at the store's repository; nil where it has none.
 func (s *Store) repository(ctx context.Context, op string) (*repository, error) {
-	if s.git == "" {
-		if _, err := os.Lstat(filepath.Join(s.dir, ".git")); err != nil {
-			return nil, nil
-		}
-	}
-	out, err := s.runGit(ctx, "rev-parse", "--is-inside-work-tree", "--absolute-git-dir")
-	if err == nil && out.code != 0 && strings.Contains(out.stderr, "not a git repository") {
+	// git's own "not a git repository" is also what it says of a broken one.
+	if !exists(filepath.Join(s.dir, ".git")) {
 		return nil, nil
 	}
+	out, err := s.runGit(ctx, "rev-parse", "--is-inside-work-tree", "--absolute-git-dir")
 	if err != nil || out.code != 0 {
 		return nil, s.gitError(op, "git rev-parse", out, err)
 	}
@@ -164,6 +160,13 @@ func (s *Store) committable(r *repository, op string) error {
 	return nil
 }
 
+// noRoom: git does not always say why it could not write.
+func (s *Store) noRoom() bool {
+	const little = 64 << 10
+	var fs syscall.Statfs_t
+	return syscall.Statfs(s.dir, &fs) == nil && uint64(fs.Bavail)*uint64(fs.Bsize) < little
+}
+
 func exists(file string) bool {
 	_, err := os.Lstat(file)
 	return err == nil
@@ -194,10 +197,15 @@ func (s *Store) gitError(op, what string, out outcome, err error) error {
 	switch {
 	case has("index.lock': File exists"):
 		return indexLocked(op, filepath.Join(s.dir, ".git", "index.lock"))
-	case has("No space left on device", "File too large", "Disk quota exceeded") || out.signal == syscall.SIGXFSZ:
+	case out.diskFull() || s.noRoom():
 		e.Kind, e.Next = Disk, "df -h"
 	case has("Please tell me who you are", "unable to auto-detect email", "empty ident name"):
 		e.Detail, e.Next = "git does not know who commits", "pass git config user.email YOU@EXAMPLE.COM"
+	case has("gpg failed to sign"):
+		e.Detail = "git cannot sign the commit: there is no signing key, or its passphrase is not at hand"
+		e.Next = "pass git config --get user.signingkey"
+	case has("ignored by one of your .gitignore"):
+		e.Detail, e.Next = "git is told to ignore the entry's file", "pass git check-ignore --verbose -- '*.gpg'"
 	case has("dubious ownership"):
 		e.Detail, e.Next = "the store belongs to another user", "git config --global --add safe.directory "+shellQuote(s.dir)
 	}

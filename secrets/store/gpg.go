@@ -86,6 +86,8 @@ func (s *Store) notDecrypted(ctx context.Context, op, path string, out outcome, 
 	e := &Error{Path: path, Op: op, Next: s.byHand(path)}
 	keys := st.first("ENC_TO")
 	switch {
+	case out.diskFull():
+		e.Kind, e.Detail, e.Next = Disk, "gpg: "+tail(out.stderr), "df -h"
 	case agentGone(out.stderr):
 		e.Kind, e.Detail, e.Next = Gpg, "gpg cannot reach its agent: "+tail(out.stderr), "gpg-connect-agent /bye"
 	case strings.Contains(out.stderr, "Cannot allocate memory"):
@@ -114,25 +116,34 @@ func (s *Store) whyNoKey(ctx context.Context, wanted []string, byHand string) (K
 	if err != nil || out.code != 0 {
 		return Gpg, "gpg cannot list its secret keys: " + tail(out.stderr), "gpg --list-secret-keys"
 	}
-	id := "" // of the wanted key whose grip comes next
+	var open, locked, card string // ids of wanted keys
+	id := ""                      // of the one whose grip comes next
 	for line := range strings.Lines(string(out.stdout)) {
 		f := strings.Split(strings.TrimSpace(line), ":")
 		switch {
 		case f[0] == "grp" && len(f) > 9 && id != "":
 			if s.usable(ctx, f[9]) {
-				return Damaged, "the key " + id + " is there and open, but the file's header does not fit it", byHand
+				open = id
+			} else {
+				locked = id
 			}
-			return Locked, "the key " + id + " needs its passphrase and there is no terminal to ask on", byHand
-		case len(f) < 15 || f[0] != "sec" && f[0] != "ssb":
-			continue
+		case len(f) > 14 && (f[0] == "sec" || f[0] == "ssb"):
+			id = ""
+			if f[14] == "#" || !strings.Contains(f[11], "e") || !holdsKey(wanted, f[4]) {
+				continue
+			}
+			if id = f[4]; f[14] != "" && f[14] != "+" {
+				id, card = "", f[4]
+			}
 		}
-		id = ""
-		if card := f[14] != "" && f[14] != "+" && f[14] != "#"; holdsKey(wanted, f[4]) && card {
-			return Locked, "the key " + f[4] + " is on a smart card: insert and unlock it", "gpg --card-status"
-		}
-		if holdsKey(wanted, f[4]) && f[14] != "#" && strings.Contains(f[11], "e") {
-			id = f[4]
-		}
+	}
+	switch {
+	case locked != "":
+		return Locked, "the key " + locked + " needs its passphrase and there is no terminal to ask on", byHand
+	case card != "":
+		return Locked, "the key " + card + " is on a smart card: insert and unlock it", "gpg --card-status"
+	case open != "":
+		return Damaged, "the key " + open + " is there and open, but the file's header does not fit it", byHand
 	}
 	return NoKey, "it is encrypted to " + strings.Join(wanted, ", ") + ", whose secret key is not in this keyring",
 		"gpg --list-secret-keys --keyid-format long"

@@ -18,6 +18,7 @@ const (
 	gpgIDName   = ".gpg-id"
 	opRead      = "reading"
 	opWrite     = "writing"
+	opPutBack   = "putting back"
 	entryHidden = "."
 )
 

@@ -173,7 +173,7 @@ func TestDamagedFiles(t *testing.T) {
 	file := filepath.Join(f.Dir, "x.gpg")
 	whole, err := os.ReadFile(file)
 	require.NoError(t, err)
-	for n := range len(whole) {
+	for n := 0; n < len(whole); n += 1 + n%3 {
 		write(t, file, string(whole[:n]), 0o600)
 		_, err := f.Store.Read(t.Context(), "x")
 		require.ErrorIs(t, err, store.Damaged, "%d bytes", n)

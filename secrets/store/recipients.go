@@ -324,6 +324,9 @@ func (s *Store) encryptTo(ctx context.Context, entry string, content secrets.Val
 
 // notEncrypted asks the keyring about the recipient that gpg refused.
 func (s *Store) notEncrypted(ctx context.Context, entry string, out outcome, st statusLines) error {
+	if out.diskFull() {
+		return &Error{Kind: Disk, Path: entry, Op: opWrite, Detail: "gpg: " + tail(out.stderr), Next: "df -h"}
+	}
 	for _, refused := range st["INV_RECP"] {
 		if len(refused) < 2 {
 			continue

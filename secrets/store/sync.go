@@ -29,8 +29,6 @@ type Sync struct {
 	InProgress string
 	// Fetched: the numbers are as fresh as this call.
 	Fetched bool
-
-	mergeRef string // refs/heads/main at the remote
 }
 
 // Ready is nil if the store may be used as the truth and written to: nothing
@@ -96,7 +94,7 @@ func (s *Store) status(ctx context.Context) (Sync, error) {
 	y := Sync{Git: true, Branch: r.branch, Upstream: r.upstream, Head: r.head, Ahead: r.ahead, Behind: r.behind,
 		Dirty: r.dirty, InProgress: r.busy}
 	if y.Branch != "" {
-		y.Remote, y.mergeRef = s.config(ctx, "branch."+y.Branch+".remote"), s.config(ctx, "branch."+y.Branch+".merge")
+		y.Remote = s.config(ctx, "branch."+y.Branch+".remote")
 	}
 	if y.Remote == "" {
 		names, err := s.gitOut(ctx, op, "remote")
@@ -174,14 +172,15 @@ func (s *Store) Push(ctx context.Context) error {
 	if y.Branch == "" || y.InProgress != "" {
 		return y.Ready()
 	}
-	if y.Upstream == "" || y.mergeRef == "" {
+	ref := s.config(ctx, "branch."+y.Branch+".merge") // refs/heads/main at the remote
+	if y.Upstream == "" || ref == "" {
 		return (Sync{Git: true, Remote: y.Remote, Head: y.Head}).Pushed()
 	}
-	out, err := s.remoteGit(ctx, op, "push", "--porcelain", "--", y.Remote, y.Head+":"+y.mergeRef)
+	out, err := s.remoteGit(ctx, op, "push", "--porcelain", "--", y.Remote, y.Head+":"+ref)
 	if err != nil {
 		return pushError(op, out, err)
 	}
-	return s.atRemote(ctx, op, y)
+	return s.atRemote(ctx, op, y, ref)
 }
 
 // pushError tells a remote that is ahead from one that refuses.
@@ -201,8 +200,8 @@ func pushError(op string, out outcome, err error) error {
 
 // atRemote proves that the remote's branch has the commit: it is there, or an
 // ancestor of what somebody pushed on top a moment later.
-func (s *Store) atRemote(ctx context.Context, op string, y Sync) error {
-	out, err := s.remoteGit(ctx, op, "ls-remote", "--", y.Remote, y.mergeRef)
+func (s *Store) atRemote(ctx context.Context, op string, y Sync, ref string) error {
+	out, err := s.remoteGit(ctx, op, "ls-remote", "--", y.Remote, ref)
 	if err != nil {
 		return err
 	}

@@ -198,7 +198,7 @@ func (t *transaction) rollback(ctx context.Context) error {
 			err = t.move(old, w.File)
 		}
 		if err != nil {
-			errs = append(errs, &Error{Kind: Disk, Path: w.entry, Op: "putting back", Detail: cause(err), Err: err,
+			errs = append(errs, &Error{Kind: Disk, Path: w.entry, Op: opPutBack, Detail: cause(err), Err: err,
 				Next: "mv " + t.store.shellPath(old) + " " + t.store.shellPath(w.File)})
 		}
 	}
@@ -206,11 +206,11 @@ func (t *transaction) rollback(ctx context.Context) error {
 		return err
 	}
 	t.store.stage("put back")
+	t.clean()
+	t.store.stage("cleaned")
 	if err := t.unstage(ctx); err != nil {
 		return err
 	}
-	t.clean()
-	t.store.stage("cleaned")
 	for _, dir := range slices.Backward(t.Dirs) {
 		_ = t.root.Remove(dir) // only an empty folder goes
 	}

@@ -60,7 +60,7 @@ func (g *gate) begin(s *session) (ctx context.Context, end func(), err error) {
 	if err := g.refusal(); err != nil {
 		return nil, nil, err
 	}
-	if s.canceled.Load() {
+	if g.alive.Err() != nil || s.canceled.Load() {
 		return nil, nil, status.Error(codes.Canceled, "stopping before the write: the operation was canceled, nothing was sent")
 	}
 	g.flights.Add(1)

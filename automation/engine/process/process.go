@@ -79,6 +79,9 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{Code: -1}, err
 	}
+	if _, err := exec.LookPath(spec.Path); err != nil {
+		return Result{Code: -1}, fmt.Errorf("starting %s: there is no such program any more", filepath.Base(spec.Path))
+	}
 	tmp, err := TempDir()
 	if err != nil {
 		return Result{Code: -1}, err

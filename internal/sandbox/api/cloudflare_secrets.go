@@ -26,6 +26,7 @@ func (f cloudflare) secrets() {
 	f.handle("PUT "+base+"/secrets", editScripts, f.putSecret)
 	f.handle("DELETE "+base+"/secrets/{name}", editScripts, f.deleteSecret)
 	f.handle("PATCH "+base+"/secrets-bulk", editScripts, f.bulk)
+	f.handle("PATCH "+base+"/settings", editScripts, f.patchSettings)
 	f.handle("PATCH /accounts/{account}/workers/workers/{script}/versions/latest", editScripts, f.patchLatest)
 }
 

@@ -39,9 +39,10 @@ type Config struct {
 
 // Server serves the provider until it is closed.
 type Server struct {
-	grpc *grpc.Server
-	port int
-	done chan error
+	grpc  *grpc.Server
+	port  int
+	done  chan error
+	close func() error
 }
 
 // Serve starts the provider on 127.0.0.1 and stops it when ctx ends.
@@ -61,6 +62,7 @@ func Serve(ctx context.Context, c Config) (*Server, error) {
 		port: listener.Addr().(*net.TCPAddr).Port,
 		done: make(chan error, 1),
 	}
+	s.close = sync.OnceValue(s.stop)
 	pulumirpc.RegisterResourceProviderServer(s.grpc, newProvider(c))
 	go func() { s.done <- s.grpc.Serve(listener) }()
 	context.AfterFunc(ctx, s.grpc.Stop)
@@ -80,8 +82,11 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // Port is for PULUMI_DEBUG_PROVIDERS=scaleway:PORT.
 func (s *Server) Port() int { return s.port }
 
-// Close stops the provider; calls that are under way are broken off.
-func (s *Server) Close() error {
+// Close stops the provider; calls that are under way are broken off. It can be
+// repeated.
+func (s *Server) Close() error { return s.close() }
+
+func (s *Server) stop() error {
 	s.grpc.Stop()
 	if err := <-s.done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("scaleway provider: serving: %w", err)

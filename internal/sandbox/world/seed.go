@@ -124,7 +124,8 @@ func (s *State) seedCredentials(pass map[string]string) error {
 		paths map[string]string
 	}{
 		{Order{Service: Cloudflare, Kind: KindUser, Description: "all zones and Workers",
-			Permissions: []string{"Workers Scripts Write", "Account Settings Read", "Zone Read", "DNS Write"}},
+			Permissions: []string{"Workers Scripts Write", "Account Settings Read", "Zone Read", "DNS Write",
+				"User Details Read", "Memberships Read"}},
 			map[string]string{"api-token": "cloudflare/api-token"}},
 		{Order{Service: Scaleway, Description: "infrastructure and registry",
 			Permissions: []string{"ContainersFullAccess", "ContainerRegistryFullAccess",

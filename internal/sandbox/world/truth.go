@@ -2,7 +2,6 @@ package world
 
 import (
 	"maps"
-	"slices"
 	"time"
 )
 
@@ -102,14 +101,4 @@ func filled(m map[string]string) map[string]string {
 		return map[string]string{}
 	}
 	return maps.Clone(m)
-}
-
-// ConsumerNames lists the Workers and containers, sorted.
-func (s *State) ConsumerNames() []string {
-	names := slices.Collect(maps.Keys(s.Workers))
-	for _, c := range s.Containers {
-		names = append(names, c.Name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }

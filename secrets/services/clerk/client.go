@@ -56,11 +56,17 @@ type instance struct {
 // Check asks which instance the key belongs to. Only the code
 // clerk_key_invalid means dead.
 func (c *Client) Check(ctx context.Context, cred services.Credential) (services.Report, error) {
-	const op = "checking the key"
 	entry := KeyEntry
 	if _, ok := cred[KeyEntry]; !ok {
 		entry = TestKeyEntry
 	}
+	report, err := c.check(ctx, cred, entry)
+	report.Checked = []string{entry}
+	return report, err
+}
+
+func (c *Client) check(ctx context.Context, cred services.Credential, entry string) (services.Report, error) {
+	const op = "checking the key"
 	values, err := services.Need(Name, cred, entry)
 	if err != nil {
 		return services.CannotTell(Name, op, err)

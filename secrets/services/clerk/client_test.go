@@ -65,6 +65,7 @@ func TestCheckAlive(t *testing.T) {
 			require.Equal(t, "ins_1", report.Account)
 			require.Equal(t, c.environment, report.Mode)
 			require.Equal(t, c.missing, report.Missing)
+			require.Equal(t, []string{c.entry}, report.Checked)
 		})
 	}
 }

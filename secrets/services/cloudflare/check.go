@@ -30,6 +30,12 @@ type standing struct{ id, status string }
 // that may read tokens shows its own policies. For any other token that stays
 // open until the first write, and Detail says so.
 func (c *Client) Check(ctx context.Context, cred services.Credential) (services.Report, error) {
+	report, err := c.check(ctx, cred)
+	report.Checked = []string{TokenEntry}
+	return report, err
+}
+
+func (c *Client) check(ctx context.Context, cred services.Credential) (services.Report, error) {
 	values, err := services.Need(Name, cred, TokenEntry)
 	if err != nil {
 		return services.CannotTell(Name, opVerify, err)

@@ -110,6 +110,7 @@ func TestCheckAlive(t *testing.T) {
 		require.Equal(t, account, report.Account)
 		require.Empty(t, report.Missing)
 		require.Contains(t, report.Detail, "policies let it write")
+		require.Equal(t, []string{"api-token"}, report.Checked)
 	}
 }
 
@@ -142,13 +143,12 @@ func TestCheckDead(t *testing.T) {
 		token string
 		plan  []servicestest.Exchange
 	}{
-		"user":                   {userToken, []servicestest.Exchange{bearer(userToken, userDoor, 401, invalid)}},
-		"account":                {accountToken, []servicestest.Exchange{bearer(accountToken, accountDoor, 401, invalid)}},
-		"older":                  {olderToken, []servicestest.Exchange{bearer(olderToken, userDoor, 401, invalid), bearer(olderToken, accountDoor, 401, invalid)}},
-		"disabled":               {userToken, []servicestest.Exchange{bearer(userToken, userDoor, 200, verified("disabled"))}},
-		"expired":                {accountToken, []servicestest.Exchange{bearer(accountToken, accountDoor, 200, verified("expired"))}},
-		"no token":               {userToken, []servicestest.Exchange{bearer(userToken, userDoor, 400, `{"result":null,"success":false,"errors":[{"code":6003,"message":"Invalid request headers","error_chain":[{"code":6111,"message":"Invalid format for Authorization header"}]}],"messages":[]}`)}},
-		"200 with success false": {userToken, []servicestest.Exchange{bearer(userToken, userDoor, 401, invalid)}},
+		"user":     {userToken, []servicestest.Exchange{bearer(userToken, userDoor, 401, invalid)}},
+		"account":  {accountToken, []servicestest.Exchange{bearer(accountToken, accountDoor, 401, invalid)}},
+		"older":    {olderToken, []servicestest.Exchange{bearer(olderToken, userDoor, 401, invalid), bearer(olderToken, accountDoor, 401, invalid)}},
+		"disabled": {userToken, []servicestest.Exchange{bearer(userToken, userDoor, 200, verified("disabled"))}},
+		"expired":  {accountToken, []servicestest.Exchange{bearer(accountToken, accountDoor, 200, verified("expired"))}},
+		"no token": {userToken, []servicestest.Exchange{bearer(userToken, userDoor, 400, `{"result":null,"success":false,"errors":[{"code":6003,"message":"Invalid request headers","error_chain":[{"code":6111,"message":"Invalid format for Authorization header"}]}],"messages":[]}`)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report, err := checkWith(t, c.token, c.plan...)
@@ -162,21 +162,43 @@ func TestCheckDead(t *testing.T) {
 // A refusal that does not say that the token is gone must not count as death.
 func TestCheckUnknown(t *testing.T) {
 	for name, c := range map[string]struct {
-		token string
-		door  string
-		code  int
-		kind  services.Kind
+		token  string
+		door   string
+		status int
+		code   int
+		kind   services.Kind
 	}{
-		"other account":  {accountToken, accountDoor, 10000, services.Permission},
-		"other location": {userToken, userDoor, 9109, services.Permission},
-		"account id":     {accountToken, accountDoor, 7003, services.NotFound},
-		"new code":       {userToken, userDoor, 424242, services.Permission},
+		"other account":        {accountToken, accountDoor, 403, 10000, services.Permission},
+		"other location":       {userToken, userDoor, 403, 9109, services.Permission},
+		"account id":           {accountToken, accountDoor, 403, 7003, services.NotFound},
+		"refused, not invalid": {accountToken, accountDoor, 401, 10000, services.Auth},
+		"new code":             {userToken, userDoor, 403, 424242, services.Permission},
 	} {
 		t.Run(name, func(t *testing.T) {
-			report, err := checkWith(t, c.token, bearer(c.token, c.door, 403, refused(c.code, "no "+c.token)))
+			report, err := checkWith(t, c.token, bearer(c.token, c.door, c.status, refused(c.code, "no "+c.token)))
 			require.Equal(t, services.Unknown, report.State)
 			require.Equal(t, c.kind, services.KindOf(err))
 		})
+	}
+}
+
+// The id in the answer goes into the next request's path.
+func TestCheckIDThatIsAPath(t *testing.T) {
+	server := servicestest.New(t, append(reach(userToken, 200, 200, 200),
+		bearer(userToken, userDoor, 200, ok(`{"id":"../../zones","status":"active"}`)))...)
+	report, err := cloudflare.New(cloudflare.Config{
+		BaseURL: server.URL + prefix, Limits: servicestest.Quick(), Account: account, Zones: []cloudflare.Zone{{ID: zone}},
+	}).Check(t.Context(), credential(userToken))
+	require.NoError(t, err)
+	require.Contains(t, report.Detail, "shows in the write")
+}
+
+func TestCheckWithoutStatus(t *testing.T) {
+	for _, result := range []string{`null`, `{}`, `{"id":"` + tokenID + `","status":"new word"}`} {
+		server := servicestest.New(t, bearer(userToken, userDoor, 200, ok(result)))
+		report, err := cloudflare.New(cloudflare.Config{BaseURL: server.URL + prefix, Limits: servicestest.Quick()}).Check(t.Context(), credential(userToken))
+		require.Equal(t, services.Unknown, report.State)
+		require.Equal(t, services.Outage, services.KindOf(err))
 	}
 }
 

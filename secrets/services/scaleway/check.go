@@ -19,6 +19,12 @@ import (
 // IAM authenticates the secret key alone, so a pair put together from two keys
 // of one bearer can pass; only S3 (the state backend) needs both halves.
 func (c *Client) Check(ctx context.Context, cred services.Credential) (services.Report, error) {
+	report, err := c.check(ctx, cred)
+	report.Checked = []string{AccessEntry, SecretEntry}
+	return report, err
+}
+
+func (c *Client) check(ctx context.Context, cred services.Credential) (services.Report, error) {
 	const op = "checking the API key"
 	values, err := services.Need(Name, cred, AccessEntry, SecretEntry)
 	if err != nil {

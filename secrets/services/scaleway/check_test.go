@@ -55,7 +55,7 @@ func TestCheckAlive(t *testing.T) {
 	for _, holder := range []string{`"application_id":"` + bearer + `"`, `"user_id":"` + bearer + `"`} {
 		report, err := check(t, 200, apiKey(access, holder))
 		require.NoError(t, err)
-		require.Equal(t, services.Report{State: services.Alive, Account: bearer + "/" + project}, report)
+		require.Equal(t, services.Report{State: services.Alive, Account: bearer + "/" + project, Checked: []string{"access-key", "api-secret"}}, report)
 	}
 }
 

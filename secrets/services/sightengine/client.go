@@ -48,6 +48,12 @@ func New(c Config) *Client {
 // That the pair is looked at before the picture is not documented, so an
 // "alive" is worth as much as the negative control beside it.
 func (c *Client) Check(ctx context.Context, cred services.Credential) (services.Report, error) {
+	report, err := c.check(ctx, cred)
+	report.Checked = []string{UserEntry, SecretEntry}
+	return report, err
+}
+
+func (c *Client) check(ctx context.Context, cred services.Credential) (services.Report, error) {
 	const op = "checking the pair"
 	values, err := services.Need(Name, cred, UserEntry, SecretEntry)
 	if err != nil {

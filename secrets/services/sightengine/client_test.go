@@ -63,6 +63,7 @@ func TestCheck(t *testing.T) {
 			report, err := check(t, c.status, c.answer)
 			require.Equal(t, c.want, report.State)
 			require.Equal(t, c.want == services.Unknown, err != nil)
+			require.Equal(t, []string{"api-user", "api-secret"}, report.Checked)
 		})
 	}
 }

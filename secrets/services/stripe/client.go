@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	sdk "github.com/stripe/stripe-go/v84"
-	"github.com/stripe/stripe-go/v84/balance"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
@@ -37,29 +36,24 @@ type Client struct {
 // New makes a client. No request is sent.
 func New(c Config) *Client {
 	service := services.Service{Name: Name, Judge: judge}
-	base := http.Client{}
-	if c.HTTP != nil {
-		base = *c.HTTP
-	}
-	base.Transport = discreet{next: base.Transport}
-	return &Client{config: c, http: service.HTTP(&base, c.Limits)}
+	return &Client{config: c, http: service.HTTP(c.HTTP, c.Limits)}
 }
 
-// backend is of this client alone: the SDK's own are global, log to stderr and
-// sleep between repeats without looking at the context.
-func (c *Client) backend() sdk.Backend {
-	return sdk.GetBackendWithConfig(sdk.APIBackend, &sdk.BackendConfig{
-		URL:               sdk.String(c.config.BaseURL),
-		HTTPClient:        c.http,
-		LeveledLogger:     &sdk.LeveledLogger{Level: sdk.LevelNull},
-		MaxNetworkRetries: sdk.Int64(0),
-		EnableTelemetry:   sdk.Bool(false),
-	})
+// sdk makes the SDK's client for one key; nothing of it is global.
+func (c *Client) sdk(key secrets.Value) *sdk.Client {
+	b := backend{base: c.config.BaseURL, http: c.http}
+	return sdk.NewClient(string(key.Reveal()), sdk.WithBackends(&sdk.Backends{API: b, Connect: b, Uploads: b, MeterEvents: b}))
 }
 
 // Check asks for the balance, which any key but a restricted one may read, and
 // for the account. 401 means dead, 403 alive but restricted.
 func (c *Client) Check(ctx context.Context, cred services.Credential) (services.Report, error) {
+	report, err := c.check(ctx, cred)
+	report.Checked = []string{KeyEntry}
+	return report, err
+}
+
+func (c *Client) check(ctx context.Context, cred services.Credential) (services.Report, error) {
 	const op = "checking the key"
 	values, err := services.Need(Name, cred, KeyEntry)
 	if err != nil {
@@ -94,9 +88,7 @@ func (c *Client) Check(ctx context.Context, cred services.Credential) (services.
 }
 
 func (c *Client) readBalance(ctx context.Context, key secrets.Value) (live bool, err error) {
-	params := &sdk.BalanceParams{}
-	params.Context = ctx
-	got, err := balance.Client{B: c.backend(), Key: string(key.Reveal())}.Get(params)
+	got, err := c.sdk(key).V1Balance.Retrieve(ctx, nil)
 	if err != nil {
 		return false, services.Fault(Name, "reading the balance", err)
 	}
@@ -106,13 +98,9 @@ func (c *Client) readBalance(ctx context.Context, key secrets.Value) (live bool,
 	return got.Livemode, nil
 }
 
-// readAccount is written over the SDK's backend, because its own method for the
-// key's account takes no context.
 func (c *Client) readAccount(ctx context.Context, key secrets.Value) (id string, err error) {
-	params := &sdk.AccountParams{}
-	params.Context = ctx
-	got := &sdk.Account{}
-	if err := c.backend().Call(http.MethodGet, "/v1/account", string(key.Reveal()), params, got); err != nil {
+	got, err := c.sdk(key).V1Accounts.Retrieve(ctx, nil)
+	if err != nil {
 		return "", services.Fault(Name, "reading the account", err)
 	}
 	if got.ID == "" {
@@ -174,18 +162,4 @@ func foreign() *services.Error {
 		Service: Name, Kind: services.Outage, Message: "the answer is not Stripe's",
 		Next: "check services.stripe.api in the catalog",
 	}
-}
-
-// discreet drops the header in which the SDK tells the vendor the host's name
-// and kernel.
-type discreet struct{ next http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (d discreet) RoundTrip(req *http.Request) (*http.Response, error) {
-	out := req.Clone(req.Context())
-	out.Header.Del("X-Stripe-Client-User-Agent")
-	if d.next == nil {
-		return http.DefaultTransport.RoundTrip(out)
-	}
-	return d.next.RoundTrip(out)
 }

@@ -2,6 +2,8 @@ package stripe_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -67,10 +69,32 @@ func TestCheck(t *testing.T) {
 			client := stripe.New(stripe.Config{BaseURL: server.URL, HTTP: server.Client("", spectest.Stripe), Limits: servicestest.Quick()})
 			report, err := client.Check(t.Context(), cred)
 			require.NoError(t, err)
+			c.want.Checked = []string{"secret-key"}
 			require.Equal(t, c.want, report)
 			servicestest.NoValue(t, cred, report)
 		})
 	}
+}
+
+func TestCheckOfNoAccount(t *testing.T) {
+	cred := credential("sk_live_")
+	server := servicestest.New(t, get(cred, "/v1/balance", 200, balanceLive), get(cred, "/v1/account", 200, `{}`))
+	report, err := stripe.New(stripe.Config{BaseURL: server.URL, Limits: servicestest.Quick()}).Check(t.Context(), cred)
+	require.Equal(t, services.Unknown, report.State)
+	require.Equal(t, services.Outage, services.KindOf(err))
+}
+
+// The SDK's own backend starts a child process at the first request.
+func TestCheckStartsNoProcess(t *testing.T) {
+	ran := filepath.Join(t.TempDir(), "ran")
+	bin := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "uname"), []byte("#!/bin/sh\necho x > "+ran+"\n"), 0o755))
+	t.Setenv("PATH", bin)
+	cred := credential("sk_live_")
+	server := servicestest.New(t, get(cred, "/v1/balance", 401, invalid))
+	_, err := stripe.New(stripe.Config{BaseURL: server.URL, Limits: servicestest.Quick()}).Check(t.Context(), cred)
+	require.NoError(t, err)
+	require.NoFileExists(t, ran)
 }
 
 func TestCheckWithoutKey(t *testing.T) {
