@@ -50,7 +50,8 @@ func (a *Asker) row(ctx context.Context, w Window, q Question, each func(Result)
 		} else {
 			good = 0
 		}
-		if good >= w.Answers || !time.Now().Before(deadline) {
+		// A row that has begun may end: slow answers are not wrong ones.
+		if good >= w.Answers || good == 0 && !time.Now().Before(deadline) {
 			return settled(r, good, w.Answers)
 		}
 		wait := time.NewTimer(w.Every)
@@ -63,11 +64,11 @@ func (a *Asker) row(ctx context.Context, w Window, q Question, each func(Result)
 	}
 }
 
-// settled refuses a last answer that is good but stands alone: a consumer that
-// alternates between old and new has not been rolled out.
+// settled refuses a last answer that is good but was cut off before its row was
+// complete.
 func settled(r Result, good, want int) Result {
 	if good > 0 && good < want {
-		r.Answer, r.Detail = Unknown, "its answers did not stay the same"
+		r.Answer, r.Detail = Unknown, "it could not be asked often enough"
 	}
 	return r
 }

@@ -144,6 +144,9 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 			j.moved = append(j.moved, e)
 		}
 	}
+	if len(j.moved) == 0 {
+		j.moved = j.secret.Entries
+	}
 	pending, err := r.read(ctx, j.secret, PendingPath)
 	if err != nil {
 		return err

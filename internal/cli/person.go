@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,8 +29,8 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	}
 	return p.s.progress.Pause(func() error {
 		ok, err := p.terminal().Confirm("Go ahead?", "Yes, rotate", "No")
-		if err == nil && !ok {
-			return ui.ErrAborted
+		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
+			return misused("", "not agreed to; nothing was changed")
 		}
 		return err
 	})
@@ -56,7 +57,7 @@ func (p person) Issue(ctx context.Context, s secrets.Secret, entries []secrets.E
 	}
 	out := services.Credential{}
 	err := p.s.progress.Pause(func() error {
-		p.steps("Make a new "+s.Title+" at "+s.Dashboard.URL, s.Dashboard.Issue)
+		p.steps(s.Title+": make a new value at "+s.Dashboard.URL, p.issueSteps(s))
 		for _, e := range entries {
 			v, err := p.terminal().Secret("New "+e.Name()+" for "+e.Path, e.Expect, e.Check)
 			if err != nil {
@@ -66,7 +67,19 @@ func (p person) Issue(ctx context.Context, s secrets.Secret, entries []secrets.E
 		}
 		return nil
 	})
+	if errors.Is(err, ui.ErrAborted) {
+		err = &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "waiting for a new value", Detail: "stopped at the prompt; no consumer was touched",
+			Next: []string{"go run . rotate --secret " + s.Name}}
+	}
 	return p.known(out), err
+}
+
+// issueSteps adds, in a sandbox, how its dashboard is reached.
+func (p person) issueSteps(s secrets.Secret) []string {
+	if p.s.sandbox == nil {
+		return s.Dashboard.Issue
+	}
+	return append(append([]string{}, s.Dashboard.Issue...), "In this sandbox the dashboard is, in another shell: go run . sandbox roll "+s.Name+" --sandbox="+p.s.app.opts.sandbox)
 }
 
 // known hides new values in all output from here on.

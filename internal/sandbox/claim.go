@@ -86,6 +86,10 @@ func (l layout) empty(ctx context.Context) error {
 			return fmt.Errorf("%w: %s", ErrForeign, e.Name())
 		}
 	}
+	if ours {
+		stopAgent(ctx, l)
+		awaitOrphans(ctx, l)
+	}
 	return l.wipe(ctx)
 }
 

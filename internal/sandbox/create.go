@@ -170,6 +170,6 @@ func (s *Sandbox) makeStore(ctx context.Context, entries map[string]string) erro
 // stopAgent ends the agent of the world's own key; one that never ran is fine.
 func stopAgent(ctx context.Context, l layout) {
 	if _, err := os.Stat(l.gnupg()); err == nil {
-		_ = run(ctx, l.dir, "gpgconf", "--homedir", l.gnupg(), "--kill", "gpg-agent")
+		_ = run(ctx, l, l.dir, "gpgconf", "--homedir", l.gnupg(), "--kill", "gpg-agent")
 	}
 }

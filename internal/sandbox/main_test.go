@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		os.Exit(play(role, os.Getenv(dirVariable)))
 	}
 	code := m.Run()
+	_ = os.RemoveAll(pulumiHome())
 	if dir := sharedDir(); dir != "" {
 		_ = sandbox.Reset(context.Background(), dir)
 		_ = os.RemoveAll(dir)
@@ -52,6 +53,7 @@ func play(role, dir string) int {
 			_ = s.Close()
 		}
 	}
+	_ = os.RemoveAll(pulumiHome())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -73,7 +75,11 @@ func findCLI() (*engine.CLI, error) {
 		return setup.Ensure(context.Background())
 	}
 	return &engine.CLI{Path: path, Version: engine.Version(), LanguageDir: filepath.Dir(language),
-		Home: filepath.Join(os.TempDir(), "sandbox-test-pulumi-home")}, nil
+		Home: pulumiHome()}, nil
+}
+
+func pulumiHome() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("sandbox-test-pulumi-home-%d", os.Getpid()))
 }
 
 // shared is one world for all tests that leave it in order.

@@ -128,19 +128,20 @@ func (s *Sandbox) commitProjects(ctx context.Context) error {
 		{"remote", "add", "origin", remote},
 		{"push", "--quiet", "--set-upstream", "origin", "main"},
 	} {
-		if err := run(ctx, s.projects(), "git", args...); err != nil {
+		if err := run(ctx, s.layout, s.projects(), "git", args...); err != nil {
 			return fmt.Errorf("committing the projects: %w", err)
 		}
 	}
 	return nil
 }
 
-// run runs a program that sees no secret, without the caller's GIT_* settings.
-func run(ctx context.Context, dir, program string, args ...string) error {
+// run runs a program that sees no secret, without the caller's GIT_* settings
+// and with the mark that tells whose it is.
+func run(ctx context.Context, l layout, dir, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, []string{"SECRET_ROTATION_SANDBOX=" + l.dir}
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "GIT_") {
+		if !strings.HasPrefix(v, "GIT_") && !strings.HasPrefix(v, "SECRET_ROTATION_SANDBOX=") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}

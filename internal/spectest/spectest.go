@@ -85,16 +85,13 @@ func load(dir string, files []string) ([]*spec, error) {
 	return specs, nil
 }
 
-// options are the same in both directions. Every error text is made here,
-// because kin's own quotes the value that it does not like.
+// options are the same in both directions.
 func options() *openapi3filter.Options {
-	o := &openapi3filter.Options{
+	return &openapi3filter.Options{
 		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
 		IncludeResponseStatus: true,
 		SkipSettingDefaults:   true,
 	}
-	o.WithCustomSchemaErrorFunc(describe)
-	return o
 }
 
 // describe says what a schema does not like, without the value.
@@ -107,7 +104,8 @@ func describe(e *openapi3.SchemaError) string {
 	return text
 }
 
-// explain reduces an error of the validator to a text without values.
+// explain reduces an error of the validator to a text without values; its own
+// text quotes what it does not like.
 func explain(err error) string {
 	var schema *openapi3.SchemaError
 	if errors.As(err, &schema) {

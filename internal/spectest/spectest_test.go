@@ -57,7 +57,7 @@ func calls() []call {
 	return []call{
 		{"fits", "PATCH", bulkPath, merge, good, 200, bulkDone, json, ""},
 		{"wrong media type", "PATCH", bulkPath, "text/plain", good, 200, bulkDone, json, "request"},
-		{"text missing", "PATCH", bulkPath, merge, `{"secrets":{"A":{"name":"` + marker + `","type":"` + marker + `"}}}`, 200, bulkDone, json, "request"},
+		{"text missing", "PATCH", bulkPath, merge, `{"secrets":{"A":{"name":"` + marker + `","type":"` + marker + `"}}}`, 200, bulkDone, json, "at [secrets A"},
 		{"value echoed", "PATCH", bulkPath, merge, good, 200, strings.Replace(bulkDone, `"name":"A"`, `"name":"A","text":"`+marker+`"`, 1), json, "answer 200"},
 		{"answer is no JSON", "PATCH", bulkPath, merge, good, 200, marker, json, "answer 200"},
 		{"answer is HTML", "PATCH", bulkPath, merge, good, 200, "<html>", "text/html", "answer 200"},

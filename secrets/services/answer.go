@@ -74,8 +74,9 @@ func (s Service) foreign(res *http.Response, body []byte) *Error {
 	if s.Loose || res.StatusCode == http.StatusNoContent {
 		return nil
 	}
-	media, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if err != nil || (media != "application/json" && !strings.HasSuffix(media, "+json")) || !json.Valid(body) {
+	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	labelled := s.AnyMedia || media == "application/json" || strings.HasSuffix(media, "+json")
+	if !labelled || !json.Valid(body) {
 		return &Error{
 			Kind: Outage, Message: "the answer is not the service's (no JSON)",
 			Next: "look for a proxy or a sign-in page in between, and at the address in the catalog: go run . doctor",

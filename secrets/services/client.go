@@ -58,6 +58,9 @@ type Judge func(status int, body []byte) *Error
 type Service struct {
 	Name  string
 	Judge Judge
+	// AnyMedia: JSON is taken under any Content-Type, because the service does
+	// not document its own; Judge then has to know its answers.
+	AnyMedia bool
 	// Loose: answers need not be JSON, and a 401 is part of the conversation
 	// and handed on (a container registry).
 	Loose bool

@@ -104,6 +104,32 @@ func TestRedirectWithJSON(t *testing.T) {
 	require.Equal(t, services.Outage, services.KindOf(err))
 }
 
+func TestOnlyJSONIsAnAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		media, body string
+		any, fine   bool
+	}{
+		"JSON":                  {"application/json; charset=utf-8", `{"a":1}`, false, true},
+		"problem":               {"application/problem+json", `{"a":1}`, false, true},
+		"text":                  {"text/plain", `{"a":1}`, false, false},
+		"text where any may be": {"text/html", `{"a":1}`, true, true},
+		"cut":                   {"application/json", `{"a":`, false, false},
+		"cut where any may be":  {"text/html", `{"a":`, true, false},
+		"two":                   {"application/json", `{} {}`, false, false},
+		"nonsense for a type":   {";;;", `{"a":1}`, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := servicestest.New(t, servicestest.Exchange{Method: "GET", Path: "/x", Type: c.media, Answer: c.body})
+			service := services.Service{Name: "test", AnyMedia: c.any}
+			_, err := send(t, service.HTTP(nil, servicestest.Quick()), "GET", server.URL+"/x", "")
+			require.Equal(t, c.fine, err == nil)
+			if !c.fine {
+				require.Equal(t, services.Outage, services.KindOf(err))
+			}
+		})
+	}
+}
+
 func TestCanceledWhileWaiting(t *testing.T) {
 	server := servicestest.New(t, exchange("GET", 503, 1, nil))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -129,8 +129,9 @@ func (c creation) run(ctx context.Context, program, pkg string, args ...string) 
 	return "", &Error{Kind: Gpg, Op: opCreate, Detail: program + " " + args[0] + ": " + why, Err: err}
 }
 
-// StopAgent ends the gpg-agent of the store's GNUPGHOME. It is for stores made
-// by Create; a person's agent holds passphrases that were typed.
+// StopAgent ends the gpg-agent of the store's GNUPGHOME and removes the folder
+// of its sockets if Create made one; Open makes it anew. It is for stores made
+// by Create: a person's agent holds passphrases that were typed.
 func (s *Store) StopAgent(ctx context.Context) error {
 	file, found := find(s.env, "gpgconf")
 	if !found {
@@ -141,6 +142,9 @@ func (s *Store) StopAgent(ctx context.Context) error {
 	out, err := run(ctx, command{program: file, args: []string{"--kill", "gpg-agent"}, dir: s.dir, env: s.gpgEnv})
 	if err != nil || out.code != 0 {
 		return &Error{Kind: Gpg, Op: "stopping gpg's agent", Detail: tail(out.stderr), Err: err}
+	}
+	if dir := ownSockets(getenv(s.gpgEnv, "GNUPGHOME")); dir != "" {
+		return os.RemoveAll(dir)
 	}
 	return nil
 }

@@ -138,6 +138,8 @@ func (s *Store) whyNoKey(ctx context.Context, wanted []string, byHand string) (K
 		}
 	}
 	switch {
+	case locked != "" && s.interactive:
+		return Locked, "the passphrase of the key " + locked + " was not given", byHand
 	case locked != "":
 		return Locked, "the key " + locked + " needs its passphrase and there is no terminal to ask on", byHand
 	case card != "":

@@ -109,6 +109,7 @@ func TestAgentThatCannotStart(t *testing.T) {
 	f := storetest.New(t)
 	f.Insert(map[string]string{"x": "hunter2\n"})
 	f.Run("", "gpgconf", "--kill", "gpg-agent")
+	require.NoError(t, os.RemoveAll(filepath.Join(f.GNUPGHome, "S.gpg-agent")))
 	write(t, filepath.Join(f.GNUPGHome, "S.gpg-agent/in-the-way"), "", 0o600)
 	_, err := f.Store.Read(t.Context(), "x")
 	require.Equal(t, "gpg-connect-agent /bye", want(t, err, store.Gpg).Next)

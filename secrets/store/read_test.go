@@ -200,7 +200,7 @@ func TestTimeLimitAndCancel(t *testing.T) {
 	f.Key("Locked <locked@example.invalid>", "pass phrase", "never")
 	f.Run("hunter2\n", "gpg", "--batch", "-o", filepath.Join(f.Dir, "locked.gpg"), "-e", "-r", "locked@example.invalid")
 	asked := filepath.Join(f.Home, "asked")
-	write(t, filepath.Join(f.Home, "pinentry"), "#!/bin/sh\n: >"+asked+"\nexec sleep 600\n", 0o755)
+	write(t, filepath.Join(f.Home, "pinentry"), "#!/bin/sh\n: >"+asked+"\nwhile read line; do :; done\n", 0o755)
 	write(t, filepath.Join(f.GNUPGHome, "gpg-agent.conf"), "pinentry-program "+f.Home+"/pinentry\n", 0o600)
 	f.Run("", "gpgconf", "--kill", "gpg-agent")
 

@@ -49,15 +49,25 @@ func shortenSockets(home string) error {
 // is gone (temporary folders are cleaned) or belonged to the folder that this
 // one is a copy of.
 func reviveSocket(home string) error {
-	if home == "" {
+	if ownSockets(home) == "" {
 		return nil
 	}
-	text, err := os.ReadFile(filepath.Join(home, agentSockets[0]))
-	target, ours := strings.CutPrefix(string(text), redirectHeader)
-	if err != nil || !ours || !strings.HasPrefix(filepath.Base(filepath.Dir(target)), socketFolder) {
-		return nil // a living socket cannot be read, and another's redirection is not ours to change
-	}
 	return shortenSockets(home)
+}
+
+// ownSockets is the short folder that shortenSockets made for home, or empty: a
+// living socket cannot be read, and another's redirection is not ours to change.
+func ownSockets(home string) string {
+	if home == "" {
+		return ""
+	}
+	text, err := os.ReadFile(filepath.Join(home, agentSockets[0]))
+	target, redirected := strings.CutPrefix(string(text), redirectHeader)
+	dir := filepath.Dir(target)
+	if err != nil || !redirected || !strings.HasPrefix(filepath.Base(dir), socketFolder) {
+		return ""
+	}
+	return dir
 }
 
 // privateFolder makes dir, or takes it if it is a folder of this user alone: in

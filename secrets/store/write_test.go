@@ -230,3 +230,19 @@ func TestChildrenSeeNoSecret(t *testing.T) {
 	require.NotContains(t, string(text), "GPG_TTY")
 	require.NoFileExists(t, evil)
 }
+
+// pass takes no lock: what a person saves while we write is not overwritten.
+func TestSomebodySavesMeanwhile(t *testing.T) {
+	f := pairFixture(t)
+	store.SetStage(f.Store, func(step string) {
+		if step == "applied one" {
+			store.SetStage(f.Store, func(string) {})
+			f.Pass("theirs\n", "insert", "-m", "-f", "pair/key")
+		}
+	})
+	want(t, f.Store.Write(t.Context(), "", pairChanges("hunter2")...), store.Changed)
+	require.Equal(t, "theirs\n", f.Pass("", "show", "pair/key"))
+	require.Equal(t, "old-user\n", f.Pass("", "show", "pair/user"))
+	f.Clean()
+	noLeftovers(t, f)
+}

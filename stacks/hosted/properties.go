@@ -39,7 +39,7 @@ type properties struct{ m resource.PropertyMap }
 
 func decode(what string, s *structpb.Struct) (properties, error) {
 	m, err := plugin.UnmarshalProperties(s, plugin.MarshalOptions{
-		Label: what, KeepUnknowns: true, KeepSecrets: true, KeepResources: true, KeepOutputValues: true,
+		Label: what, KeepUnknowns: true, KeepSecrets: true, KeepResources: true,
 	})
 	if err != nil {
 		// The SDK's error is dropped: it may quote a value.
@@ -48,16 +48,14 @@ func decode(what string, s *structpb.Struct) (properties, error) {
 	return properties{m}, nil
 }
 
-// get unwraps a property of its secret and output marks.
+// get unwraps a property of its secret mark.
 func (p properties) get(key string) (string, shape) {
 	v, ok := p.m[resource.PropertyKey(key)]
 	for ok {
 		switch {
 		case v.IsSecret():
 			v = v.SecretValue().Element
-		case v.IsOutput() && v.OutputValue().Known:
-			v = v.OutputValue().Element
-		case v.IsOutput() || v.IsComputed():
+		case v.IsComputed():
 			return "", unknown
 		case v.IsString():
 			return v.StringValue(), text
@@ -121,7 +119,7 @@ func (p properties) outputs() (*structpb.Struct, error) {
 
 // seal encodes properties with the text marked secret.
 func seal(m resource.PropertyMap) (*structpb.Struct, error) {
-	if v, ok := m[propText]; ok && !v.IsSecret() && !v.IsComputed() && !v.IsOutput() {
+	if v, ok := m[propText]; ok && !v.IsSecret() && !v.IsComputed() {
 		m = m.Copy()
 		m[propText] = resource.MakeSecret(v)
 	}

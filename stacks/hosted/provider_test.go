@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
@@ -224,4 +225,21 @@ func TestOnlyWorkersSecretIsServed(t *testing.T) {
 		_, err = e.Delete(t.Context(), &pulumirpc.DeleteRequest{Urn: u})
 		require.Equal(t, codes.InvalidArgument, status.Code(err))
 	}
+}
+
+// An empty value is legal on the wire and makes the SDK's decoder panic.
+func TestAMalformedRequestDoesNotEndTheProcess(t *testing.T) {
+	_, e := serve(t, hosted.Config{})
+	bad := &structpb.Struct{Fields: map[string]*structpb.Value{"secretText": {}}}
+	_, err := e.Create(t.Context(), &pulumirpc.CreateRequest{Urn: urnBase + "x", Properties: bad})
+	require.Equal(t, codes.Internal, status.Code(err))
+	require.ErrorContains(t, err, "malformed request")
+	for _, sig := range []string{"", "nonsense", "1b47061264138c4ac30d75fd1eb44270", "d0e6a833031e9bbcd3f4e8bde6ca49a4"} {
+		odd, err := structpb.NewStruct(map[string]any{"secretText": map[string]any{"4dabf18193072939515e22adb298388d": sig}})
+		require.NoError(t, err)
+		_, err = e.Create(t.Context(), &pulumirpc.CreateRequest{Urn: urnBase + "x", Properties: odd})
+		require.Error(t, err)
+	}
+	_, err = e.GetPluginInfo(t.Context(), &emptypb.Empty{})
+	require.NoError(t, err)
 }

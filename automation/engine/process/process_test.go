@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,14 +96,56 @@ func TestPassphraseFileOnDiskIsPrivate(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
+// asProgram makes the test binary a program that writes down its interrupts: a
+// shell's children ignore them. "parent" starts a "child" in its own group.
+const asProgram = "PROCESS_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(asProgram); role != "" {
+		os.Exit(program(role))
+	}
+	os.Exit(m.Run())
+}
+
+func program(role string) int {
+	ints := make(chan os.Signal, 8)
+	signal.Notify(ints, syscall.SIGINT)
+	stop := make(chan error, 1)
+	if role == "parent" {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), asProgram+"=child")
+		in, _ := child.StdinPipe()
+		if child.Start() != nil {
+			return 1
+		}
+		defer func() { _ = in.Close(); _ = child.Wait() }()
+	} else {
+		_ = os.WriteFile("ready", nil, 0o600)
+		go func() { _, err := os.Stdin.Read(make([]byte, 1)); stop <- err }()
+	}
+	var late <-chan time.Time
+	for {
+		select {
+		case <-ints:
+			f, _ := os.OpenFile("log", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+			_, _ = f.WriteString(role + "\n")
+			_ = f.Close()
+			if role == "parent" && late == nil {
+				late = time.After(200 * time.Millisecond) // for a second one
+			}
+		case <-late:
+			return 7
+		case <-stop:
+			return 0
+		}
+	}
+}
+
 // An interrupt reaches the program itself, once, and not the processes it has
 // started: it tells those.
 func TestRunInterruptsOnce(t *testing.T) {
-	s := spec(t, `trap 'echo interrupted >> log; ' INT
-(trap 'echo child >> log' INT; while [ ! -e stop ]; do sleep 0.02; done; touch child-ended) &
-touch ready
-while [ ! -s log ]; do sleep 0.02; done
-sleep 0.3; touch stop; wait; echo clean >> log; exit 7`)
+	s := spec(t, "")
+	s.Path, s.Env = os.Args[0], append(s.Env, asProgram+"=parent")
 	told := 0
 	s.Interrupted = func() { told++ }
 	ctx, cancel := context.WithCancel(context.Background())
@@ -115,8 +160,17 @@ sleep 0.3; touch stop; wait; echo clean >> log; exit 7`)
 	require.Equal(t, 7, res.Code)
 	log, err := os.ReadFile(filepath.Join(s.Dir, "log"))
 	require.NoError(t, err)
-	require.Equal(t, "interrupted\nclean\n", string(log))
+	require.Equal(t, "parent\n", string(log))
 	require.Equal(t, 1, told)
+}
+
+// A Ctrl-C at the terminal goes to the terminal's group: the command is not in
+// it, or it would be interrupted twice.
+func TestRunHasAGroupOfItsOwn(t *testing.T) {
+	res, err := Run(context.Background(), spec(t, `echo $$; cut -d' ' -f5 /proc/$$/stat`))
+	require.NoError(t, err)
+	ids := strings.Fields(res.Stdout)
+	require.Equal(t, ids[0], ids[1])
 }
 
 func TestRunKillsAllThatIgnoresTheInterrupt(t *testing.T) {

@@ -100,8 +100,9 @@ func TestBulkRefusals(t *testing.T) {
 		"query in worker": {account, "badges?x=", secretSet("A"), "Worker's name"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := servicestest.New(t)
-			err := clientOf(server, servicestest.Quick()).Bulk(t.Context(), credential(userToken)["api-token"], c.account, c.worker, c.set)
+			server := servicestest.New(t) // nothing may be asked
+			client := cloudflare.New(cloudflare.Config{BaseURL: server.URL + prefix, Limits: servicestest.Quick()})
+			err := client.Bulk(t.Context(), credential(userToken)["api-token"], c.account, c.worker, c.set)
 			require.ErrorContains(t, err, c.want)
 			require.Equal(t, services.Rejected, services.KindOf(err))
 			servicestest.NoValue(t, services.Credential{"a": secretSet("A")["A"]}, err)

@@ -36,7 +36,7 @@ type Client struct {
 // New makes a client. No request is sent.
 func New(c Config) *Client {
 	// The POST analyses nothing, so it may be sent again.
-	service := services.Service{Name: Name, Judge: judge, Repeat: true}
+	service := services.Service{Name: Name, Judge: judge, Repeat: true, AnyMedia: true}
 	return &Client{config: c, http: service.HTTP(c.HTTP, c.Limits)}
 }
 

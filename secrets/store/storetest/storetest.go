@@ -44,6 +44,9 @@ func New(t testing.TB) *Fixture {
 		Remote: filepath.Join(home, "remote.git"), t: t}
 	f.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "LC_ALL=C.UTF-8",
 		"GNUPGHOME=" + f.GNUPGHome, "PASSWORD_STORE_DIR=" + f.Dir}
+	// gpg's agent would measure for seconds how much work a passphrase is worth.
+	require.NoError(t, os.Mkdir(f.GNUPGHome, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(f.GNUPGHome, "gpg-agent.conf"), []byte("s2k-count 65536\n"), 0o600))
 	// Registered before the agent is there, so that one of a half-made store dies too.
 	t.Cleanup(func() { f.stopAgent(f.GNUPGHome) })
 	f.Store, err = store.Create(t.Context(), store.CreateOptions{Dir: f.Dir, GNUPGHome: f.GNUPGHome, Remote: f.Remote,
