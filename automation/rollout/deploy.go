@@ -29,7 +29,12 @@ func (t *Target) Preview(ctx context.Context, want map[string]secrets.Value, eve
 		return engine.Preview{}, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	return t.stack.Preview(ctx, engine.PreviewOptions{ConfigFile: file, Providers: providers, Events: events})
+	p, err = t.stack.Preview(ctx, engine.PreviewOptions{ConfigFile: file, Providers: providers, Events: events})
+	t.updates = map[string]bool{}
+	for _, c := range p.Changes {
+		t.updates[c.Name] = t.updates[c.Name] || c.Op == "update"
+	}
+	return p, err
 }
 
 // previewFirst previews a declared stack that the backend does not know yet. A
@@ -125,7 +130,8 @@ func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, mess
 }
 
 // sets splits a declared stack's copies by Worker: what want holds is written,
-// the rest is adopted.
+// and so is what the state does not know yet (a run that died between the write
+// and the save of the state); the rest is adopted.
 func (t *Target) sets(want map[string]secrets.Value) []hosted.Set {
 	byWorker := map[string]*hosted.Set{}
 	for key, ref := range t.Refs {
@@ -139,7 +145,9 @@ func (t *Target) sets(want map[string]secrets.Value) []hosted.Set {
 		}
 		if value, ok := want[key]; ok {
 			set.Write[ref.Name] = value
-		} else if value, ok := t.Values[key]; ok {
+		} else if value, ok := t.Values[key]; ok && t.updates[ref.Worker+"/"+ref.Name] {
+			set.Write[ref.Name] = value
+		} else if ok {
 			set.Adopt[ref.Name] = value
 		}
 	}
@@ -155,7 +163,7 @@ func (t *Target) serve(ctx context.Context, sets []hosted.Set) (*hosted.Server, 
 	if !t.Entry.Declared {
 		return nil, nil
 	}
-	server, err := hosted.Serve(ctx, hosted.Config{Sets: sets, Writer: t.fleet.Workers})
+	server, err := hosted.Serve(ctx, hosted.Config{Sets: sets, Writer: t.fleet.Workers, Log: t.fleet.Log})
 	if err != nil {
 		return nil, fmt.Errorf("serving the provider of stack %s: %w", t.Name, err)
 	}

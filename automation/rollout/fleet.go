@@ -36,6 +36,8 @@ type Fleet struct {
 	// Workers writes Worker secrets; Account is the Cloudflare account.
 	Workers Workers
 	Account string
+	// Log takes warnings of the provider of Worker secrets, one line each.
+	Log func(line string)
 }
 
 // Workers is the service that holds Worker secrets.
@@ -63,6 +65,9 @@ type Target struct {
 
 	stack *engine.Stack
 	spec  engine.StackSpec
+	// updates are the resources that the last preview found different from the
+	// state.
+	updates map[string]bool
 }
 
 // Open opens every Pulumi stack behind the catalog's stacks of these names,
@@ -117,12 +122,12 @@ func (f *Fleet) specs(ctx context.Context, s secrets.Stack) ([]engine.StackSpec,
 		return nil, err
 	}
 	if s.Stack == "" && len(found) > 1 {
-		return nil, &engine.Error{Kind: engine.NoStack, Stack: s.Name, Step: "choosing the stack",
+		return nil, &engine.Error{Kind: engine.NoStack, Stack: s.Name, Step: "choosing the Pulumi stack",
 			Err:  fmt.Errorf("the project has %d stacks: %v", len(found), found),
 			Next: "name one, or '*' for all, as `stack:` of " + s.Name + " in the catalog"}
 	}
 	if len(found) == 0 {
-		return nil, &engine.Error{Kind: engine.NoStack, Stack: s.Name, Step: "looking for its stacks", Err: errors.New("the project has none in this backend"), Next: "pulumi stack ls --cwd " + spec.Dir}
+		return nil, &engine.Error{Kind: engine.NoStack, Stack: s.Name, Step: "looking for the stacks", Err: errors.New("the project has none in this backend"), Next: "pulumi stack ls --cwd " + spec.Dir}
 	}
 	specs := make([]engine.StackSpec, 0, len(found))
 	for _, name := range found {
@@ -189,7 +194,7 @@ func each(targets []*Target, f func(*Target) error) error {
 func (t *Target) Free() error {
 	if len(t.State.Locks) > 0 {
 		l := t.State.Locks[0]
-		return &engine.Error{Kind: engine.Locked, Stack: t.Name, Step: "looking at its state",
+		return &engine.Error{Kind: engine.Locked, Stack: t.Name, Step: "looking at the state",
 			Holder: fmt.Sprintf("%s on %s (process %d, since %s)", l.User, l.Host, l.Pid, l.Time.Format(time.RFC3339)),
 			Err:    errors.New("another update holds the stack's lock"),
 			Next:   "wait for it to end; if it is dead: pulumi cancel --stack " + t.stackName() + " --cwd " + t.spec.Dir}

@@ -22,6 +22,8 @@ type Report struct {
 	Debts     []string         `json:"debts"`
 	// Next are the commands to type, where something is left to do.
 	Next []string `json:"next"`
+	// Error is what stopped it; empty where nothing did.
+	Error string `json:"error,omitempty"`
 }
 
 // EntryReport names an entry and the fingerprints (8 hex digits) it moves

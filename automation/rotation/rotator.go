@@ -99,7 +99,7 @@ func (r *Rotator) Rotate(ctx context.Context, names []string, o Options) ([]Repo
 	run := &run{Rotator: r, options: o}
 	err := run.rotate(ctx, names)
 	run.release(ctx)
-	return run.reports(), err
+	return run.reports(err), err
 }
 
 // run is one call of Rotate.
@@ -167,10 +167,14 @@ func (r *run) rolling() []*job {
 	return out
 }
 
-func (r *run) reports() []Report {
+// reports leaves out, after an error, the rotations that were planned and never
+// begun: they do not exist, and their ids lead nowhere.
+func (r *run) reports(err error) []Report {
 	out := make([]Report, 0, len(r.jobs))
 	for _, j := range r.jobs {
-		out = append(out, j.report)
+		if err == nil || j.log.Last().Rotation == j.id {
+			out = append(out, j.report)
+		}
 	}
 	return out
 }

@@ -81,7 +81,7 @@ func (r *run) takeTyped(j *job) error {
 // accept takes a new value for an entry after its format was tested.
 func (r *run) accept(j *job, e secrets.Entry, v secrets.Value) error {
 	if err := e.Check(v); err != nil {
-		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Err: err, Next: []string{again(j.secret.Name)}}
+		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Err: err, Next: []string{again(j.secret.Name) + " --entry " + e.Name()}}
 	}
 	if v.Equal(j.current[e.Name()]) {
 		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Detail: "entry " + e.Path + " holds this value already: it is not a new one", Next: []string{again(j.secret.Name) + " --new"}}

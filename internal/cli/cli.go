@@ -22,28 +22,28 @@ type globals struct {
 type app struct {
 	env  Env
 	opts globals
+	args []string
+	// printed is what stands on stdout already.
+	printed *counted
 }
 
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, env Env, args []string) int {
-	a := &app{env: env}
+	printed := &counted{Writer: env.Stdout}
+	env.Stdout = printed
+	a := &app{env: env, args: args, printed: printed}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	if err := a.refuseEngine(); err != nil {
-		printError(env.Stderr, a.style(), err)
-		return exitCode(err)
+		return a.fail(root, args, err)
 	}
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitOK
+	if err := root.ExecuteContext(ctx); err != nil {
+		return a.fail(root, args, err)
 	}
-	if _, silent := err.(*statusError); !silent {
-		printError(env.Stderr, a.style(), a.explained(err))
-	}
-	return exitCode(err)
+	return exitOK
 }
 
 // refuseEngine: Pulumi.yaml makes a plain `pulumi up` start this program as if
@@ -53,14 +53,6 @@ func (a *app) refuseEngine() error {
 		return nil
 	}
 	return misused("go run . preview", "the stacks of this project are rolled out by this program, not by a plain pulumi up or preview")
-}
-
-// explained turns cobra's own complaints into usage errors.
-func (a *app) explained(err error) error {
-	if text := err.Error(); strings.HasPrefix(text, "unknown command") || strings.HasPrefix(text, "unknown flag") || strings.HasPrefix(text, "unknown shorthand") {
-		return &usageError{text: firstLine(text), next: []string{"go run . --help"}}
-	}
-	return err
 }
 
 func firstLine(s string) string {
@@ -98,10 +90,12 @@ Start with:  go run . doctor            what is missing on this machine
 	f.BoolVarP(&a.opts.verbose, "verbose", "v", false, "say more about what goes on")
 	f.BoolVar(&a.opts.noninteractive, "non-interactive", false, "never prompt, as if there were no terminal")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{text: err.Error(), next: []string{"go run . " + strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath(), "secret-rotation")) + " --help"}}
+		// What Go's own parser thinks of the value is of no use here.
+		text, _, _ := strings.Cut(err.Error(), ": strconv.")
+		return misused(typed(path(cmd), "--help"), "%s", text)
 	})
 	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.catalogCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
-	root.CompletionOptions.HiddenDefaultCmd = false
+	a.strictHelp(root)
 	return root
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -12,7 +11,6 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
-	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // The exit codes (DESIGN section 9). They are a contract with other programs.
@@ -73,7 +71,7 @@ func exitCode(err error) int {
 		return rotationCode(rotated)
 	case errors.As(err, &pulumi) && pulumi.Kind == engine.Locked:
 		return exitHeld
-	case errors.As(err, &answered) && answered.Kind == services.Outage:
+	case errors.As(err, &answered) && (answered.Kind == services.Outage || answered.Kind == services.Busy):
 		return exitCannotTell
 	}
 	return exitFailed
@@ -96,56 +94,4 @@ func rotationCode(e *rotation.Error) int {
 		}
 	}
 	return exitFailed
-}
-
-// nextOf collects the commands that an error says to type next.
-func nextOf(err error) []string {
-	var next []string
-	add := func(commands ...string) {
-		for _, c := range commands {
-			if c = strings.TrimSpace(c); c != "" && !contains(next, c) {
-				next = append(next, c)
-			}
-		}
-	}
-	walk(err, func(err error) {
-		switch e := err.(type) {
-		case *usageError:
-			add(e.next...)
-		case *rotation.Error:
-			add(e.Next...)
-		case *engine.Error:
-			add(e.Next)
-		case *store.Error:
-			add(e.Next)
-		case *services.Error:
-			add(e.Next)
-		}
-	})
-	return next
-}
-
-// walk visits an error and everything it wraps, innermost last.
-func walk(err error, visit func(error)) {
-	if err == nil {
-		return
-	}
-	visit(err)
-	switch e := err.(type) {
-	case interface{ Unwrap() error }:
-		walk(e.Unwrap(), visit)
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			walk(inner, visit)
-		}
-	}
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }

@@ -25,7 +25,7 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 		return nil
 	}
 	if !a.interactive() {
-		return misused("the same command with --yes", "there is no terminal to ask at, and --yes was not given; nothing was changed")
+		return misused(typed(append(quotedAll(a.args), "--yes")...), "there is no terminal to ask at, and --yes was not given; nothing was changed")
 	}
 	return p.s.progress.Pause(func() error {
 		ok, err := p.terminal().Confirm("Go ahead?", "Yes, rotate", "No")

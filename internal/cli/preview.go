@@ -59,7 +59,11 @@ func stacksOf(cat *secrets.Catalog, names, stacks []string) ([]string, error) {
 	}
 	for _, n := range stacks {
 		if !slices.Contains(all, n) {
-			return nil, misused("go run . catalog list", "there is no stack %q; the catalog has %s", n, strings.Join(all, ", "))
+			text, meant := notFound("stack", n, all)
+			if meant == "" {
+				return nil, misused("go run . preview", "%s; the catalog has %s", text, strings.Join(all, ", "))
+			}
+			return nil, misused("go run . preview --stack "+meant, "%s", text)
 		}
 	}
 	if len(names) == 0 && len(stacks) == 0 {
@@ -133,7 +137,7 @@ value, 3 one runs with another, 4 one could not be asked or did not prove it.`,
 				return err
 			}
 			reports, err := s.rotator().Verify(cmd.Context(), names)
-			return errors.Join(err, s.finish(reports), verdict(reports))
+			return errors.Join(err, s.finish(reports, err), verdict(reports))
 		},
 	}
 	cmd.Flags().StringArrayVarP(&names, "secret", "s", nil, "`NAME` of a secret; may be repeated")

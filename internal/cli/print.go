@@ -171,9 +171,9 @@ func printReport(out io.Writer, style ui.Style, r rotation.Report) {
 }
 
 // printError is the last thing on stderr: what happened, then what to type.
-func printError(out io.Writer, style ui.Style, err error) {
+func printError(out io.Writer, style ui.Style, err error, next []string) {
 	_, _ = fmt.Fprintf(out, "%s %s\n", style.Bad("error:"), err)
-	for _, n := range nextOf(err) {
+	for _, n := range next {
 		_, _ = fmt.Fprintf(out, "%s %s\n", style.Dim("next:"), n)
 	}
 }

@@ -67,9 +67,9 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.Flags().Lookup("secret") != nil {
-		return misused("go run . "+cmd.Name()+" --secret "+args[0], "%s takes no argument %q", cmd.Name(), args[0])
+		return misused(typed(path(cmd), "--secret", quoted(args[0])), "%s takes no argument %q", path(cmd), args[0])
 	}
-	return misused("go run . "+cmd.Name()+" --help", "%s takes no argument %q", cmd.Name(), args[0])
+	return misused(typed(path(cmd), "--help"), "%s takes no argument %q", path(cmd), args[0])
 }
 
 func (a *app) rotate(cmd *cobra.Command, f rotateFlags) (err error) {
@@ -93,13 +93,22 @@ func (a *app) rotate(cmd *cobra.Command, f rotateFlags) (err error) {
 		s.redactor.Add(v)
 	}
 	reports, err := s.rotator().Rotate(cmd.Context(), names, o)
-	return errors.Join(err, s.finish(reports))
+	return errors.Join(err, s.finish(reports, err))
 }
 
-// finish prints the results after the progress has come to rest.
-func (s *session) finish(reports []rotation.Report) error {
+// finish prints the results after the progress has come to rest. What stopped
+// them is part of their JSON form.
+func (s *session) finish(reports []rotation.Report, stopped error) error {
 	s.progress.Close()
 	var err error
+	for i := range reports {
+		if stopped != nil {
+			reports[i].Error, reports[i].Next = stopped.Error(), nextOf(stopped)
+		}
+		for at, next := range reports[i].Next {
+			reports[i].Next[at] = s.app.inPlace(next)
+		}
+	}
 	switch {
 	case s.app.opts.json && len(reports) > 0:
 		err = printJSON(s.out, oneOrList(reports))
@@ -132,13 +141,25 @@ func chosen(cat *secrets.Catalog, names []string, all bool, command string) ([]s
 	var out []string
 	for _, n := range names {
 		if !slices.Contains(known, n) {
-			return nil, misused("go run . catalog list", "there is no secret %q; the catalog has %s", n, strings.Join(known, ", "))
+			return nil, noSecret(command, n, known)
 		}
 		if !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}
 	return out, nil
+}
+
+// noSecret names what was probably meant.
+func noSecret(command, name string, known []string) error {
+	text, meant := notFound("secret", name, known)
+	if meant == "" {
+		return misused("go run . catalog list", "%s; the catalog has %s", text, strings.Join(known, ", "))
+	}
+	if command == "sandbox roll" {
+		return misused(typed(command, meant), "%s", text)
+	}
+	return misused(typed(command, "--secret", meant), "%s", text)
 }
 
 func (a *app) rotateOptions(cat *secrets.Catalog, names []string, f rotateFlags) (rotation.Options, error) {
@@ -185,27 +206,60 @@ func readTyped(in io.Reader, s secrets.Secret, entry string) (services.Credentia
 		return nil, fmt.Errorf("reading standard input: %w", err)
 	}
 	out := services.Credential{}
-	var several map[string]string
-	// The decoder's error could quote the value: it is dropped.
-	if strings.HasPrefix(strings.TrimSpace(string(data)), "{") && json.Unmarshal(data, &several) == nil {
+	if several, ok := severalTyped(data, s, entry); ok {
 		for name, v := range several {
 			out[name] = secrets.NewValue([]byte(v))
 		}
-		return out, nil
+		return out, fitting(s, out, len(several) > 0)
 	}
 	if entry == "" && len(s.Entries) > 1 {
-		return nil, misused("go run . rotate --secret "+s.Name+" --value-stdin --entry "+s.Entries[0].Name(),
-			`%s has several entries (%s): name one, or give {"ENTRY":"VALUE"}`, s.Name, entryNames(s))
+		return nil, misused(typed("rotate --secret", s.Name, "--value-stdin --entry", s.Entries[0].Name()),
+			`%s has several entries (%s): name one, or give a JSON object {"ENTRY":"VALUE"}`, s.Name, entryNames(s))
 	}
 	if entry == "" {
 		entry = s.Entries[0].Name()
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
-	if text == "" {
-		return nil, misused("", "standard input held no value for entry %s", entry)
-	}
 	out[entry] = secrets.NewValue([]byte(text))
-	return out, nil
+	return out, fitting(s, out, text != "")
+}
+
+// severalTyped reads {"ENTRY":"VALUE"}. With --entry the whole input is that
+// entry's value, unless it is an object of this secret's entries: then its part
+// is taken. The decoder's error could quote the value: it is dropped.
+func severalTyped(data []byte, s secrets.Secret, entry string) (map[string]string, bool) {
+	var several map[string]string
+	if !strings.HasPrefix(strings.TrimSpace(string(data)), "{") || json.Unmarshal(data, &several) != nil {
+		return nil, false
+	}
+	if entry == "" {
+		return several, true
+	}
+	for name := range several {
+		if _, ok := s.Entry(name); !ok {
+			return nil, false
+		}
+	}
+	v, ok := several[entry]
+	return map[string]string{entry: v}, ok
+}
+
+// fitting refuses what cannot be the new value before anything else is done.
+func fitting(s secrets.Secret, values services.Credential, any bool) error {
+	again := typed("rotate --secret", s.Name, "--value-stdin")
+	if !any {
+		return misused("COMMAND-THAT-PRINTS-THE-VALUE | "+again, "standard input held no value for %s (%s)", s.Name, entryNames(s))
+	}
+	for name, v := range values {
+		e, ok := s.Entry(name)
+		if !ok {
+			return misused(again, "%s has no entry %q; its entries are %s", s.Name, name, entryNames(s))
+		}
+		if err := e.Check(v); err != nil {
+			return misused(again+" --entry "+name, "standard input: %v", err)
+		}
+	}
+	return nil
 }
 
 func entryNames(s secrets.Secret) string {

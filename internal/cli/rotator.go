@@ -24,7 +24,7 @@ func (s *session) fleet() *rollout.Fleet {
 	}
 	f := &rollout.Fleet{
 		Catalog: s.catalog, Engine: s.engine, Root: s.root(), Project: s.project(), Passphrase: s.passphrase, Environ: environ,
-		Workers: workers{s}, Account: s.ids[s.catalog.Services.Cloudflare.Account],
+		Workers: workers{s}, Log: func(line string) { s.progress.Note(s.app.style().Warn("! ") + line) }, Account: s.ids[s.catalog.Services.Cloudflare.Account],
 	}
 	if s.sandbox != nil {
 		f.Providers = s.sandbox.Providers()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ projects and their state. The credentials are fake and really checked.`,
 			}
 			return err
 		}),
-		a.inSandbox("roll SECRET", "Play the human who rolls a key at the dashboard; prints the new values and stores them nowhere", "roll stripe", cobra.ExactArgs(1), a.roll),
+		a.inSandbox("roll SECRET", "Play the human who rolls a key at the dashboard; prints the new values and stores them nowhere", "roll stripe", a.oneSecret, a.roll),
 		a.inSandbox("world", "Print the truth as JSON, values included (they are fake)", "world", cobra.NoArgs, func(_ context.Context, w *sandbox.Sandbox, _ []string) error {
 			return a.printBytes(w.WorldJSON())
 		}),
@@ -56,17 +57,21 @@ func (a *app) world(ctx context.Context) (*sandbox.Sandbox, error) {
 		return nil, err
 	}
 	var line *ui.Line
-	return sandbox.Open(ctx, sandbox.Options{Dir: a.sandboxDir(), CLI: cli, Progress: func(text string) {
+	w, err := sandbox.Open(ctx, sandbox.Options{Dir: a.sandboxDir(), CLI: cli, Progress: func(text string) {
 		if line == nil {
 			line = progress.Start("sandbox", text)
 			return
 		}
 		line.Say(text)
 	}})
+	if err != nil {
+		return nil, a.brokenWorld(err)
+	}
+	return w, nil
 }
 
 func (a *app) inSandbox(use, short, example string, args cobra.PositionalArgs, do func(context.Context, *sandbox.Sandbox, []string) error) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Example: "  go run . sandbox " + example, Args: explainArgs(args, use), RunE: func(cmd *cobra.Command, args []string) error {
+	return &cobra.Command{Use: use, Short: short, Example: "  go run . sandbox " + example, Args: explainArgs(args, use, example), RunE: func(cmd *cobra.Command, args []string) error {
 		w, err := a.world(cmd.Context())
 		if err != nil {
 			return err
@@ -76,25 +81,57 @@ func (a *app) inSandbox(use, short, example string, args cobra.PositionalArgs, d
 }
 
 // explainArgs makes cobra's complaint about arguments a usage error.
-func explainArgs(check cobra.PositionalArgs, use string) cobra.PositionalArgs {
+func explainArgs(check cobra.PositionalArgs, use, example string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return misused("go run . sandbox "+use, "%s", firstLine(err.Error()))
+		err := check(cmd, args)
+		if usage := (*usageError)(nil); err == nil || errors.As(err, &usage) {
+			return err
 		}
-		return nil
+		return misused("go run . sandbox "+example, "it is sandbox %s, and %d argument(s) were given", use, len(args))
 	}
 }
 
 func (a *app) kinds(name, short string, usage []string, do func(*sandbox.Sandbox, string, ...string) error) *cobra.Command {
-	cmd := a.inSandbox(name+" KIND [ARG...]", short, name+" "+strings.SplitN(usage[0], ":", 2)[0], cobra.MinimumNArgs(1),
+	cmd := a.inSandbox(name+" KIND [ARG...]", short, name+" "+strings.SplitN(usage[0], ":", 2)[0], knownKind(name, usage),
 		func(_ context.Context, w *sandbox.Sandbox, args []string) error {
 			if err := do(w, args[0], args[1:]...); err != nil {
 				return misused("go run . sandbox "+name+" --help", "%v", err)
 			}
 			return nil
 		})
-	cmd.Long = short + ".\n\nKinds:\n  " + strings.Join(usage, "\n  ")
+	cmd.Long = short + ".\n\nKinds:\n  " + strings.Join(usage, "\n  ") + "\n\nAn argument that begins with a dash goes behind --, and so do all after it."
 	return cmd
+}
+
+// knownKind refuses another kind before a world is opened, or made, for it.
+func knownKind(command string, usage []string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return misused(typed("sandbox", command, "--help"), "sandbox %s takes a kind and its arguments", command)
+		}
+		var known []string
+		for _, line := range usage {
+			known = append(known, strings.TrimSuffix(strings.Fields(line)[0], ":"))
+		}
+		if slices.Contains(known, args[0]) {
+			return nil
+		}
+		text, _ := notFound("kind", args[0], known)
+		return misused(typed("sandbox", command, "--help"), "%s; there are %s", text, strings.Join(known, ", "))
+	}
+}
+
+// oneSecret is tested before a world is opened, or made.
+func (a *app) oneSecret(cmd *cobra.Command, args []string) error {
+	if err := cobra.ExactArgs(1)(cmd, args); err != nil {
+		return err
+	}
+	cat, err := a.loadCatalog()
+	if err != nil {
+		return err
+	}
+	_, err = chosen(cat, args, false, "sandbox roll")
+	return err
 }
 
 func (a *app) roll(ctx context.Context, w *sandbox.Sandbox, args []string) error {

@@ -97,7 +97,16 @@ func (a *app) loadCatalog() (*secrets.Catalog, error) {
 	if a.opts.catalog == "" {
 		return secrets.Embedded()
 	}
-	return secrets.Load(a.opts.catalog)
+	file := a.opts.catalog
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(a.env.Dir, file)
+	}
+	c, err := secrets.Load(file)
+	if wrong := (*secrets.CatalogError)(nil); err != nil && !errors.As(err, &wrong) {
+		a.opts.catalog = "" // the commands to type next do better without it
+		return nil, misused("go run . catalog validate --catalog FILE", "%v", err)
+	}
+	return c, err
 }
 
 // openWorld opens the sandbox, or makes sure that none is meant.
@@ -115,7 +124,7 @@ func (s *session) openWorld(ctx context.Context) error {
 	world, err := sandbox.Open(ctx, sandbox.Options{Dir: a.sandboxDir(), CLI: s.cli, Progress: line.Say})
 	if err != nil {
 		line.Fail("could not be opened")
-		return err
+		return a.brokenWorld(err)
 	}
 	line.Done(a.opts.sandbox + ": fake accounts, real pass, gpg, git and Pulumi")
 	s.sandbox = world
@@ -181,7 +190,7 @@ func (s *session) readIdentifiers(ctx context.Context) error {
 	}
 	entries, err := s.store.ReadAll(ctx, wanted)
 	if err != nil {
-		return err
+		return firstOf(err)
 	}
 	s.ids = map[string]string{}
 	for path, e := range entries {
@@ -192,6 +201,15 @@ func (s *session) readIdentifiers(ctx context.Context) error {
 		s.ids[path] = string(v.Reveal())
 	}
 	return nil
+}
+
+// firstOf is the first of several errors of the store: without its key every
+// entry fails alike, and once is enough to read.
+func firstOf(err error) error {
+	if first := (*store.Error)(nil); errors.As(err, &first) {
+		return first
+	}
+	return err
 }
 
 // entry reads the first line of an entry and hides it in all output.

@@ -159,11 +159,13 @@ func (w *sandboxed) settledFrom(secret string, old world.TrueCredential, refused
 	done := events[len(events)-1]
 	require.Equal(w.t, journal.Done, done.State)
 	require.Empty(w.t, done.Debts)
-	at := slices.IndexFunc(w.requests(), func(r api.Request) bool { return r.CredentialID == old.ID && refused(r) })
-	require.GreaterOrEqual(w.t, at, 0, "the old credential was never tried and refused")
+	at := slices.IndexFunc(w.requests(), func(r api.Request) bool {
+		return r.CredentialID == old.ID && refused(r) && r.Time.After(*old.RevokedAt)
+	})
+	require.GreaterOrEqual(w.t, at, 0, "the old credential was not tried and refused after it was revoked")
 	seen := w.requests()[at]
 	require.NotEmpty(w.t, seen.RunID)
-	require.WithinRange(w.t, seen.Time, *old.RevokedAt, done.Time)
+	require.True(w.t, seen.Time.Before(done.Time), "DONE was written before the old credential was seen to be refused")
 	require.WithinRange(w.t, done.RevokedAt, seen.Time.Truncate(time.Second), done.Time, "the date is when the refusal was seen")
 	verified := slices.IndexFunc(events, func(e journal.Event) bool { return e.Rotation == done.Rotation && e.State == journal.Verified })
 	require.True(w.t, old.RevokedAt.After(events[verified].Time), "revoked before every consumer had proven the new value")

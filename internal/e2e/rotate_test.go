@@ -1,10 +1,6 @@
 package e2e
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -83,50 +79,3 @@ func (w *sandboxed) storeIsInOrder(secret, date string) {
 	}
 }
 
-func TestPreviewChangesNotOneByte(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	// The first use of a copy fixes what a copy cannot bring: ports.
-	w.must("sandbox", "requests")
-	unchanged := func(args ...string) {
-		t.Helper()
-		before, seen := w.everyByte(), len(w.requests())
-		w.must(args...)
-		require.Equal(t, before, w.everyByte())
-		for _, r := range w.requests()[seen:] {
-			// Sightengine's door is a POST; it stores nothing.
-			require.True(t, r.Method == "GET" || r.Service == "sightengine", "%s %s", r.Method, r.Path)
-		}
-	}
-	unchanged("rotate", "--secret", "stripe", "--secret", "clerk", "--secret", "sightengine", "--preview", "--yes")
-	unchanged("preview")
-	unchanged("verify", "--secret", "stripe")
-	w.must("rotate", "--secret", "clerk", "--yes")
-	unchanged("rotate", "--all", "--preview", "--yes", "--json")
-}
-
-// everyByte is the hash of every file of the world by name, but for the log of
-// requests, locks, sockets, and what a plain `git fetch` and gpg keep for
-// themselves.
-func (w *sandboxed) everyByte() map[string]string {
-	w.t.Helper()
-	out := map[string]string{}
-	require.NoError(w.t, filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, _ := filepath.Rel(w.dir, path)
-		switch {
-		case name == "requests.ndjson", name == "store/.git/FETCH_HEAD", d.Type()&fs.ModeSocket != 0:
-			return nil
-		case d.IsDir():
-			out[name] = "folder"
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		sum := sha256.Sum256(data)
-		out[name] = hex.EncodeToString(sum[:])
-		return err
-	}))
-	return out
-}

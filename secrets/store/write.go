@@ -164,7 +164,7 @@ func (s *Store) placeable(root *os.Root, c Change) error {
 	linked, err := hasLink(root, file)
 	there := err == nil
 	switch {
-	case linked && false:
+	case linked:
 		return &Error{Kind: Symlink, Path: c.Path, Op: opWrite, Detail: "it is, or lies behind, a symbolic link",
 			Next: "ls -l " + s.shellPath(file)}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):

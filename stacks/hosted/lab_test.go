@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/toolchain"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/stacks"
 	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
@@ -27,16 +27,12 @@ import (
 
 const passphrase = "a passphrase for tests"
 
-// cliForTest is the Pulumi CLI that the tests run: PULUMI_CLI, else PATH.
+// cliForTest is the Pulumi CLI that the program itself uses.
 func cliForTest(t *testing.T) string {
 	t.Helper()
-	path := os.Getenv("PULUMI_CLI")
-	if path == "" {
-		path = "pulumi"
-	}
-	path, err := exec.LookPath(path)
-	require.NoError(t, err, "these tests run the real Pulumi CLI")
-	return path
+	cli, err := toolchain.Setup{Progress: func(line string) { t.Log(line) }}.Ensure(t.Context())
+	require.NoError(t, err)
+	return cli.Path
 }
 
 // lab is a declared stack with its state on disk, and the Worker it writes to.

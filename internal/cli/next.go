@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// nextOf collects the commands that an error says to type next.
+func nextOf(err error) []string {
+	var next []string
+	add := func(commands ...string) {
+		for _, c := range commands {
+			if c = strings.TrimSpace(c); c != "" && !contains(next, c) {
+				next = append(next, c)
+			}
+		}
+	}
+	walk(err, func(err error) {
+		switch e := err.(type) {
+		case *usageError:
+			add(e.next...)
+		case *rotation.Error:
+			add(e.Next...)
+		case *engine.Error:
+			add(e.Next)
+		case *store.Error:
+			add(e.Next)
+		case *services.Error:
+			add(e.Next)
+		case *worldError:
+			add(e.next)
+		case *secrets.CatalogError:
+			add("mend the file, then: go run . catalog validate")
+		case *journal.TakenError:
+			add("wait for it to end, then the same command again")
+		}
+	})
+	return next
+}
+
+// walk visits an error and everything it wraps, innermost last.
+func walk(err error, visit func(error)) {
+	if err == nil {
+		return
+	}
+	visit(err)
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		walk(e.Unwrap(), visit)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			walk(inner, visit)
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// nextOf are the commands to type after err, as they must be typed: what goes
+// on in a sandbox, or with another catalog or root, does so again.
+func (a *app) nextOf(err error) []string {
+	out := []string{}
+	for _, next := range nextOf(err) {
+		out = append(out, a.inPlace(next))
+	}
+	return out
+}
+
+var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|doctor|sandbox|catalog validate|catalog list)\b`)
+
+// inPlace adds the flags of this call that say which world is meant to a
+// command of ours, and to one of pass, gpg or pulumi the variables of the
+// sandbox: without them it would reach the company's own store.
+func (a *app) inPlace(command string) string {
+	var flags string
+	add := func(name, value string) {
+		if value != "" && !strings.Contains(command, name) {
+			flags += " " + name + "=" + quoted(value)
+		}
+	}
+	add("--sandbox", a.opts.sandbox)
+	add("--catalog", a.opts.catalog)
+	add("--root", a.opts.root)
+	command = ownCommand.ReplaceAllString(command, "${0}"+strings.ReplaceAll(flags, "$", "$$"))
+	if a.opts.sandbox == "" {
+		return command
+	}
+	dir := a.sandboxDir()
+	program, _, _ := strings.Cut(command, " ")
+	switch program {
+	case "pass":
+		return fmt.Sprintf("PASSWORD_STORE_DIR=%s GNUPGHOME=%s %s", quoted(filepath.Join(dir, "store")), quoted(filepath.Join(dir, "gnupg")), command)
+	case "gpg":
+		return fmt.Sprintf("GNUPGHOME=%s %s", quoted(filepath.Join(dir, "gnupg")), command)
+	}
+	return command
+}
+
+// quotedAll are the words of a call as a shell takes them.
+func quotedAll(words []string) []string {
+	out := make([]string, 0, len(words))
+	for _, w := range words {
+		out = append(out, quoted(w))
+	}
+	return out
+}
+
+// quoted is a word that a shell takes as it is.
+func quoted(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+
+// brokenWorld says what to do about a sandbox that cannot be opened.
+func (a *app) brokenWorld(err error) error {
+	if errors.Is(err, context.Canceled) || len(nextOf(err)) > 0 {
+		return err
+	}
+	next := "go run . sandbox reset"
+	if errors.Is(err, sandbox.ErrForeign) {
+		next = "go run . sandbox --sandbox=OTHER-FOLDER world"
+	}
+	return &worldError{err: err, next: next}
+}
+
+// worldError is a sandbox that cannot be opened, with what to type next.
+type worldError struct {
+	err  error
+	next string
+}
+
+func (e *worldError) Error() string { return e.err.Error() }
+
+func (e *worldError) Unwrap() error { return e.err }
