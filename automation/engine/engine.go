@@ -6,6 +6,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"net/http"
 	"path/filepath"
@@ -13,8 +14,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/process"
@@ -84,7 +83,7 @@ func New(opts Options) *Engine {
 		opts.Redactor = secrets.NewRedactor()
 	}
 	if opts.RunID == "" {
-		opts.RunID = uuid.NewString()
+		opts.RunID = rand.Text()
 	}
 	opts.Redactor.Add(opts.Passphrase, opts.BackendEnv["AWS_SECRET_ACCESS_KEY"], opts.BackendEnv["AWS_SESSION_TOKEN"])
 	// Lowering one's own limit cannot fail for want of rights.

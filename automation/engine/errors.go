@@ -99,10 +99,37 @@ func (s *Stack) failure(ctx context.Context, step string, res process.Result, er
 			break
 		}
 	}
-	if e.Kind == Locked {
+	switch e.Kind {
+	case Locked:
 		e.Holder = s.holder(ctx)
+	case Failed:
+		if text := complaint(e.Tail); text != "" {
+			e.Err = fmt.Errorf("%s: %w", text, e.Err)
+		}
 	}
 	return e
+}
+
+// complaint is the first error in the CLI's own words: what a resource's
+// provider or the program said. Empty where nothing stands out.
+func complaint(tail string) string {
+	const most = 300
+	lines := strings.Split(tail, "\n")
+	for i, line := range lines {
+		_, text, found := strings.Cut(line, "error: ")
+		if !found || strings.HasPrefix(text, "update failed") || strings.HasPrefix(text, "preview failed") {
+			continue
+		}
+		// A provider's message may begin on the line below.
+		for next := i + 1; strings.TrimSpace(text) == "" && next < len(lines); next++ {
+			text = lines[next]
+		}
+		if text = strings.TrimSpace(text); len(text) > most {
+			text = strings.ToValidUTF8(text[:most], "") + "…"
+		}
+		return text
+	}
+	return ""
 }
 
 type class struct {
@@ -117,7 +144,7 @@ func classes() []class {
 	re := regexp.MustCompile
 	return []class{
 		{Locked, re(`the stack is currently locked by|Another update is currently in progress|locks/organization/.*NotFound`),
-			"the stack is locked", "wait for the other update, or run `go run . unlock --stack NAME` if its process is gone"},
+			"the stack is locked", "wait for the other update; if its process is gone: pulumi cancel --stack NAME in the project's folder"},
 		{Passphrase, re(`incorrect passphrase|passphrase must be set`),
 			"the passphrase does not open this stack", "name the stack's own passphrase in the catalog (stacks: passphrase), or set PULUMI_CONFIG_PASSPHRASE_FILE"},
 		{NoStack, re(`no stack named '[^']*' found`), "the state backend does not have the stack", "check `stack:` and the state backend in the catalog"},

@@ -113,7 +113,20 @@ func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reportStack(t, StackReport{Name: t.Name, Result: result, Changes: notNil(out.Changes), Seconds: out.Seconds})
-	return err
+	if err != nil {
+		return &Error{Reason: Failed, Step: "deploying to stack " + t.Name, Err: err, Next: r.goOn()}
+	}
+	return nil
+}
+
+// goOn are the commands after a deployment that failed half way: what runs
+// where, and the same again.
+func (r *run) goOn() []string {
+	var secrets string
+	for _, j := range r.rolling() {
+		secrets += " --secret " + j.secret.Name
+	}
+	return []string{"go run . verify" + secrets, "go run . rotate" + secrets}
 }
 
 func notNil(m map[string]int) map[string]int {

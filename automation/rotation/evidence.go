@@ -13,22 +13,9 @@ import (
 const historyDepth = 10
 
 // edited finds the entries whose value in pass was never rolled out, with the
-// value that was, where it can be found. The journal's last promoted value
-// tells; without a journal, what the stacks' config holds or what a consumer
-// proves; where none of these can tell, a person is asked.
+// value that was, where it can be found. Where nothing tells, a person is asked.
 func (r *run) edited(ctx context.Context, j *job) (services.Credential, error) {
-	if promoted := j.log.Last().Promoted; len(promoted) > 0 {
-		return r.editedSince(ctx, j, promoted)
-	}
-	found, settled := r.byConfig(j)
-	if settled {
-		return found, nil
-	}
-	told, found, err := r.byProof(ctx, j)
-	if err != nil || told {
-		return found, err
-	}
-	told, found, err = r.byHistory(ctx, j)
+	told, found, err := r.told(ctx, j)
 	if err != nil || told {
 		return found, err
 	}
@@ -40,6 +27,24 @@ func (r *run) edited(ctx context.Context, j *job) (services.Credential, error) {
 		return nil, err
 	}
 	return r.previousValues(ctx, j)
+}
+
+// told is edited as far as it goes without a person: the journal's last
+// promoted value tells; without a journal, what the stacks' config holds, what
+// a consumer proves, or the entry's own history.
+func (r *run) told(ctx context.Context, j *job) (told bool, found services.Credential, err error) {
+	if promoted := j.log.Last().Promoted; len(promoted) > 0 {
+		found, err = r.editedSince(ctx, j, promoted)
+		return true, found, err
+	}
+	if found, settled := r.byConfig(j); settled {
+		return true, found, nil
+	}
+	told, found, err = r.byProof(ctx, j)
+	if err != nil || told {
+		return told, found, err
+	}
+	return r.byHistory(ctx, j)
 }
 
 // editedSince compares with the journal.

@@ -96,6 +96,9 @@ func (r *run) summary() string {
 
 // look reads pass, journal and stacks, and finds out what is to be done.
 func (r *run) look(ctx context.Context, names []string) error {
+	if err := r.mended(ctx); err != nil {
+		return err
+	}
 	if err := r.synced(ctx); err != nil {
 		return err
 	}
@@ -135,6 +138,19 @@ func (r *run) look(ctx context.Context, names []string) error {
 		r.fill(j)
 	}
 	return nil
+}
+
+// mended finishes or undoes a write to pass that a killed run left behind. It is
+// the one thing that a plan changes, and a preview leaves that to the rotation.
+func (r *run) mended(ctx context.Context) error {
+	if r.options.PreviewOnly {
+		return nil
+	}
+	found, err := r.Store.Recover(ctx)
+	if paths := slices.Concat(found.Finished, found.Undone, found.Restored); len(paths) > 0 {
+		r.Watch.Begin("pass", "").Warn("mended after a write that was cut off: " + strings.Join(paths, ", "))
+	}
+	return err
 }
 
 // synced refuses a store that is not the truth: behind its remote, or with

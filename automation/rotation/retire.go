@@ -116,9 +116,15 @@ func (r *run) kill(ctx context.Context, j *job, line Line) (string, error) {
 	}
 }
 
+// retirePerson has the old values of the entries that moved killed, and no
+// other: what did not move is in use.
 func (r *run) retirePerson(ctx context.Context, j *job) error {
+	old := services.Credential{}
+	for _, e := range j.moved {
+		old[e.Name()] = j.old[e.Name()]
+	}
 	return r.effect(ctx, j, journal.Revoking, "retiring the old value", func(ctx context.Context) error {
-		return r.Person.Retire(ctx, j.secret, j.old)
+		return r.Person.Retire(ctx, j.secret, old)
 	})
 }
 

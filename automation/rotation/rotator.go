@@ -26,6 +26,8 @@ type Person interface {
 	// entry name. check is the test that each value must pass to be taken.
 	Issue(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error)
 	// Retire has the old values killed; it returns when that is said to be so.
+	// old has the entries that moved and no other, an empty value where the
+	// old one is not known.
 	Retire(ctx context.Context, s secrets.Secret, old services.Credential) error
 	// Tell decides what nothing else can: whether the value in pass was never
 	// rolled out.

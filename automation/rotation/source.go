@@ -19,7 +19,10 @@ func (r *run) choose(ctx context.Context, j *job) error {
 	j.id, j.state, j.old = r.NewID(), journal.Planned, clone(j.current)
 	switch {
 	case len(r.options.Typed) > 0:
-		return r.takeTyped(j)
+		if err := r.takeTyped(j); err != nil {
+			return err
+		}
+		return r.passedOver(ctx, j)
 	case !r.options.New:
 		found, err := r.waiting(ctx, j)
 		if err != nil || found {
@@ -30,7 +33,34 @@ func (r *run) choose(ctx context.Context, j *job) error {
 		return errNothingPending
 	}
 	j.source, j.moved = fromPerson, r.only(j.secret.Entries)
-	return r.without(j)
+	if err := r.without(j); err != nil {
+		return err
+	}
+	return r.passedOver(ctx, j)
+}
+
+// passedOver: pass may hold a value that was never rolled out, while this
+// rotation brings another one. The old value is then the one that consumers run
+// with and not pass's; and where such an entry does not move, its value would
+// be taken along although no rotation has tested it (DESIGN 4.4).
+func (r *run) passedOver(ctx context.Context, j *job) error {
+	_, found, err := r.told(ctx, j)
+	if err != nil {
+		return err
+	}
+	for _, e := range j.secret.Entries {
+		old, edited := found[e.Name()]
+		switch {
+		case edited && !j.moves(e.Name()):
+			return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "pass holds a value in " + e.Path + " that was never rolled out, and this call would take it along untested",
+				Next: []string{again(j.secret.Name) + " --pending"}}
+		case edited && old.IsZero():
+			delete(j.old, e.Name())
+		case edited:
+			j.old[e.Name()] = old
+		}
+	}
+	return nil
 }
 
 // errNothingPending ends a `--pending` call well.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -85,7 +87,7 @@ func (a *app) nextOf(err error) []string {
 	return out
 }
 
-var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|doctor|sandbox|catalog validate|catalog list)\b`)
+var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|doctor|sandbox [a-z]+|catalog [a-z]+)\b`)
 
 // inPlace adds the flags of this call that say which world is meant to a
 // command of ours, and to one of pass, gpg or pulumi the variables of the
@@ -140,8 +142,12 @@ func (a *app) brokenWorld(err error) error {
 		return err
 	}
 	next := "go run . sandbox reset"
-	if errors.Is(err, sandbox.ErrForeign) {
-		next = "go run . sandbox --sandbox=OTHER-FOLDER world"
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		next = "df -h " + quoted(a.sandboxDir())
+	case errors.Is(err, sandbox.ErrForeign), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS),
+		errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
+		next = "the same command with another folder: --sandbox=DIR"
 	}
 	return &worldError{err: err, next: next}
 }

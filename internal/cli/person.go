@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
@@ -93,15 +95,21 @@ func (p person) known(c services.Credential) services.Credential {
 // Retire implements rotation.Person.
 func (p person) Retire(ctx context.Context, s secrets.Secret, old services.Credential) error {
 	if p.played() {
+		maps.DeleteFunc(old, func(_ string, v secrets.Value) bool { return v.IsZero() })
 		return p.s.sandbox.Retire(ctx, s, old)
+	}
+	retired := strings.Join(slices.Sorted(maps.Keys(old)), " and ")
+	steps := append([]string{}, s.Dashboard.Retire...)
+	if len(old) < len(s.Entries) {
+		steps = append([]string{"Retire only the old " + retired + ": the rest of " + s.Name + " stays in use."}, steps...)
 	}
 	if !p.s.app.interactive() {
 		return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the old value",
-			Detail: "every consumer runs with the new value; somebody has to retire the old one at " + s.Dashboard.URL + ", and there is no terminal to ask at",
-			Next:   append(append([]string{}, s.Dashboard.Retire...), "go run . rotate --secret "+s.Name)}
+			Detail: "every consumer runs with the new value; somebody has to retire the old " + retired + " at " + s.Dashboard.URL + ", and there is no terminal to ask at",
+			Next:   append(steps, "go run . rotate --secret "+s.Name)}
 	}
 	return p.s.progress.Pause(func() error {
-		p.steps("Every consumer proved the new value. Retire the old one at "+s.Dashboard.URL, s.Dashboard.Retire)
+		p.steps("Every consumer proved the new value. Retire the old "+retired+" at "+s.Dashboard.URL, steps)
 		ok, err := p.terminal().Confirm("Is the old value retired?", "Yes, it is", "Not yet")
 		if err == nil && !ok {
 			return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the old value", Detail: "it was left alive", Next: []string{"go run . rotate --secret " + s.Name}}

@@ -119,6 +119,9 @@ func (r report) results() map[string]string {
 	return out
 }
 
+// trueCredential is an issuer's record of one.
+type trueCredential = world.TrueCredential
+
 // credential is the issuer's record of a value.
 func credential(t *testing.T, truth world.Truth, value string) world.TrueCredential {
 	t.Helper()

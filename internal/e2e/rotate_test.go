@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -71,11 +70,5 @@ func (w *sandboxed) storeIsInOrder(secret, date string) {
 	require.Regexp(w.t, `^Rotated `+secret+` on `+date+`: old .* is dead \(rotation `, lines[0])
 	require.Regexp(w.t, `^Rotate `+secret+`: `, lines[1])
 	require.Regexp(w.t, `^Stage new .* of `+secret+` `, lines[2])
-	require.Empty(w.t, w.passCommand("", "git", "status", "--porcelain").stdout)
-	here := w.passCommand("", "git", "rev-parse", "HEAD").stdout
-	require.Equal(w.t, here, w.exec("", "git", "--git-dir="+filepath.Join(w.dir, "store.git"), "rev-parse", "main").stdout)
-	for _, left := range []string{"pending", "previous"} {
-		require.NoDirExists(w.t, filepath.Join(w.dir, "store", "rotation", left))
-	}
+	w.storeHoldsNoLeftovers()
 }
-

@@ -129,13 +129,28 @@ func TestOldValueDeadAtTheServiceAlready(t *testing.T) {
 func TestNewMakesAFreshValueAlthoughPassHoldsOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	edited := w.roll("clerk")["secret-key"]
+	deployed, edited := w.pass(clerkKey), w.roll("clerk")["secret-key"]
 	w.insert(clerkKey, edited)
 	w.must("rotate", "--secret", "clerk", "--new", "--yes")
 	now := w.pass(clerkKey)
 	require.NotEqual(t, edited, now)
 	require.True(t, credential(t, w.truth(), now).Alive)
+	require.False(t, credential(t, w.truth(), deployed).Alive, "the value that the consumers ran with is the old one, whatever pass holds")
 	for _, name := range []string{badges, payments} {
 		require.Equal(t, now, w.truth().Consumers[name].RunsWith["CLERK_SECRET_KEY"], name)
 	}
+}
+
+func TestAnEditedEntryIsNotTakenAlongUntested(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rolled := w.roll("stripe")
+	w.insert(stripeKey, rolled["secret-key"])
+	runs := w.truth().Consumers[payments].RunsWith
+	r := w.feed(rolled["webhook-secret"], "rotate", "--secret", "stripe", "--entry", "webhook-secret", "--value-stdin", "--yes")
+	require.Equal(t, 2, r.code, r.stderr)
+	require.Contains(t, r.stderr, "verifieddit/stripe/secret-key")
+	require.Contains(t, r.stderr, "--pending")
+	require.Equal(t, runs, w.truth().Consumers[payments].RunsWith)
+	require.Empty(t, w.events("stripe"))
 }

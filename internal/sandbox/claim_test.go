@@ -136,3 +136,12 @@ func TestAwkwardFolder(t *testing.T) {
 	require.Contains(t, shell(t, served(t, s), `pass show verifieddit/stripe/secret-key`), "sk_live_")
 	t.Cleanup(func() { _ = sandbox.Reset(context.Background(), dir) })
 }
+
+func TestDamagedWorldIsRefusedAndCanBeReset(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "sandbox.json"), []byte("{\"sandbox\":1}\n"), 0o600))
+	_, err := sandbox.Open(t.Context(), sandbox.Options{Dir: dir, CLI: cli(t)})
+	require.ErrorIs(t, err, sandbox.ErrDamaged)
+	require.NoError(t, sandbox.Reset(t.Context(), dir))
+	require.NoFileExists(t, filepath.Join(dir, "sandbox.json"))
+}

@@ -69,7 +69,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	s := &Sandbox{layout: l, cli: o.CLI, claim: held}
 	if fresh {
 		err = s.create(ctx, o)
-	} else {
+	} else if err = l.complete(); err == nil {
 		err = s.start(ctx)
 	}
 	if err == nil && fresh {
@@ -80,6 +80,20 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	}
 	return s, nil
 }
+
+// complete refuses a world that somebody took a part away from: opened, it
+// would pass for an empty one.
+func (l layout) complete() error {
+	for _, part := range []string{"world.json", "store", "gnupg", "state", "projects", "passphrase"} {
+		if !exists(l.path(part)) {
+			return fmt.Errorf("%w: %s is missing", ErrDamaged, part)
+		}
+	}
+	return nil
+}
+
+// ErrDamaged says that a part of a world is gone; Reset makes way for a new one.
+var ErrDamaged = errors.New("the sandbox is damaged")
 
 // start opens a whole world and its servers.
 func (s *Sandbox) start(ctx context.Context) error {

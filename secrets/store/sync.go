@@ -136,9 +136,21 @@ func (s *Store) remoteGit(ctx context.Context, op string, args ...string) (outco
 			Detail: "the remote did not answer within " + s.timeout.String()}
 	}
 	if err == nil && unreachable(out.stderr) {
-		return out, &Error{Kind: Unreachable, Op: op, Next: "pass git fetch", Detail: tail(out.stderr)}
+		return out, &Error{Kind: Unreachable, Op: op, Next: "pass git fetch", Detail: opening(out.stderr)}
 	}
 	return out, s.gitError(op, "git "+args[0], out, err)
+}
+
+// opening is the first line that says something: git and ssh name the cause
+// first, and end with general advice over several lines.
+func opening(stderr string) string {
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "warning:") && !strings.HasPrefix(line, "hint:") && !strings.HasPrefix(line, "Warning:") {
+			return tail(line)
+		}
+	}
+	return tail(stderr)
 }
 
 // unreachable also takes in a refused login: the remote is there, not for us.

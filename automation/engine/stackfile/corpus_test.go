@@ -159,6 +159,40 @@ config:
 `},
 		{"braces, new key", "encryptionsalt: %SALT%\nconfig: {shop:a: b}\n",
 			"encryptionsalt: %SALT%\nconfig: {shop:stripe-secret-key: {secure: CIPHER}, shop:a: b}\n"},
+		{"brackets over several lines", `encryptionsalt: %SALT%
+config:
+  shop:stripe-secret-key: {
+    # why
+    secure: "%OLD%",
+  }
+  shop:list: [ # it's "long
+    a, "b]", 'c''}',
+  ]
+`, `encryptionsalt: %SALT%
+config:
+  shop:stripe-secret-key: {
+    # why
+    secure: "CIPHER",
+  }
+  shop:list: [ # it's "long
+    a, "b]", 'c''}',
+  ]
+`},
+		{"brackets over several lines, new key", `encryptionsalt: %SALT%
+config:
+  shop:list: [ # it's "long
+    a, "b]\"", 'c''}',
+  ] # done
+# end
+`, `encryptionsalt: %SALT%
+config:
+  shop:list: [ # it's "long
+    a, "b]\"", 'c''}',
+  ] # done
+  shop:stripe-secret-key:
+    secure: CIPHER
+# end
+`},
 		{"empty braces", "encryptionsalt: %SALT%\nconfig: {} # nothing yet\n",
 			"encryptionsalt: %SALT%\nconfig: {shop:stripe-secret-key: {secure: CIPHER}} # nothing yet\n"},
 		{"config without a value", "config: # nothing yet\nencryptionsalt: %SALT%\n",

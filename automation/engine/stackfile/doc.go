@@ -198,20 +198,21 @@ func (d *doc) lastLine(m *yaml.Node) int {
 func (d *doc) lastLineOf(key, value *yaml.Node) int {
 	indent := key.Column - 1
 	literal := value.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
-	last := max(key.Line, deepest(value))
+	last := key.Line
+	if flow(value) {
+		last = d.closing(value)
+	}
 	for n := key.Line + 1; n <= len(d.lines); n++ {
 		text := strings.TrimLeft(d.line(n), " ")
 		depth := len(d.line(n)) - len(text)
 		switch {
-		case strings.TrimSpace(text) == "":
+		case n <= last, strings.TrimSpace(text) == "":
 			continue
 		case depth > indent, depth == indent && strings.HasPrefix(text, "- ") && value.Kind == yaml.SequenceNode:
 			if literal || !strings.HasPrefix(text, "#") {
 				last = max(last, n)
 			}
 		case strings.HasPrefix(text, "#"):
-			continue
-		case n <= last:
 			continue
 		default:
 			return last
@@ -220,11 +221,32 @@ func (d *doc) lastLineOf(key, value *yaml.Node) int {
 	return last
 }
 
-// deepest is the last line on which a node below n begins.
-func deepest(n *yaml.Node) int {
+// closing is the line on which a value in brackets ends.
+func (d *doc) closing(n *yaml.Node) int {
+	depth, quote := 0, byte(0)
 	line := n.Line
-	for _, c := range n.Content {
-		line = max(line, deepest(c))
+	for at := d.offset(n.Line, n.Column); at < len(d.text); at++ {
+		c := d.text[at]
+		switch {
+		case c == '\n':
+			line++
+		case quote != 0:
+			if c == '\\' && quote == '"' {
+				at++
+			} else if c == quote {
+				quote = 0
+			}
+		case c == '"', c == '\'':
+			quote = c
+		case c == '#' && at > 0 && strings.IndexByte(" \t\n", d.text[at-1]) >= 0:
+			at = d.lineEnd(line) - 1
+		case c == '[', c == '{':
+			depth++
+		case c == ']', c == '}':
+			if depth--; depth == 0 {
+				return line
+			}
+		}
 	}
 	return line
 }
