@@ -161,18 +161,24 @@ func (r *run) message() string {
 // verify has every consumer prove, several times over a window, that it runs
 // with the new value.
 func (r *run) verify(ctx context.Context, jobs []*job) error {
-	for _, j := range jobs {
-		answers, err := r.ask(ctx, j, r.questions(j, j.next, false))
-		if err != nil {
-			return err
-		}
-		e := r.standing(j, verifiedAtLeast(j.state), "every consumer proved the new value")
-		e.Answers = answers
-		if err := r.record(ctx, j, e); err != nil {
-			return err
-		}
+	errs := make([]error, len(jobs))
+	var wg sync.WaitGroup
+	for i, j := range jobs {
+		wg.Go(func() { errs[i] = r.verifyJob(ctx, j) })
 	}
-	return nil
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (r *run) verifyJob(ctx context.Context, j *job) error {
+	answers, err := r.ask(ctx, j, r.questions(j, j.next, false))
+	if err != nil {
+		return err
+	}
+	e := r.standing(j, verifiedAtLeast(j.state), "every consumer proved the new value")
+	e.Answers = answers
+	j.proven = r.Now()
+	return r.record(ctx, j, e)
 }
 
 func verifiedAtLeast(s journal.State) journal.State {
@@ -182,8 +188,13 @@ func verifiedAtLeast(s journal.State) journal.State {
 	return journal.Verified
 }
 
-// ask watches the consumers of one job and refuses anything but good answers.
+// ask watches the consumers of one job over the window and refuses anything but
+// good answers.
 func (r *run) ask(ctx context.Context, j *job, questions []proof.Question) ([]journal.Answer, error) {
+	return r.askWithin(ctx, j, questions, r.Window)
+}
+
+func (r *run) askWithin(ctx context.Context, j *job, questions []proof.Question, w proof.Window) ([]journal.Answer, error) {
 	if len(questions) == 0 {
 		return nil, nil
 	}
@@ -191,7 +202,7 @@ func (r *run) ask(ctx context.Context, j *job, questions []proof.Question) ([]jo
 	for _, q := range questions {
 		lines[q.Consumer.Name] = r.Watch.Begin(q.Consumer.Name, "asking which "+j.secret.Name+" it runs with")
 	}
-	results := r.Asker.Watch(ctx, r.Window, questions, func(res proof.Result) {
+	results := r.Asker.Watch(ctx, w, questions, func(res proof.Result) {
 		lines[res.Consumer].Say("asking which " + j.secret.Name + " it runs with: " + string(res.Answer))
 	})
 	j.report.Consumers = merge(j.report.Consumers, consumers(results))

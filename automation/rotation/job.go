@@ -44,7 +44,12 @@ type job struct {
 	before services.Report
 	// continued: an unfinished rotation goes on.
 	continued bool
-	report    Report
+	// askedBefore: the run before this one may have been given new values that
+	// it could not store any more.
+	askedBefore bool
+	// proven is when every consumer proved the new value in this run.
+	proven time.Time
+	report Report
 }
 
 // known reports whether every new value is at hand.

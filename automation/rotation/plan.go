@@ -283,7 +283,7 @@ func (r *run) workersReady(ctx context.Context) error {
 			}
 			seen = append(seen, c.Worker)
 			if err := r.Fleet.Workers.Deployable(ctx, r.Fleet.Account, c.Worker); err != nil {
-				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err}
+				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{again(j.secret.Name)}}
 			}
 		}
 	}

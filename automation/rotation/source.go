@@ -169,6 +169,7 @@ func (r *run) read(ctx context.Context, s secrets.Secret, at func(string) string
 // resume takes up an unfinished rotation where the journal says it stands.
 func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 	j.id, j.state, j.source, j.oldDead, j.continued = last.Rotation, last.State, last.Source, last.OldDead, true
+	j.askedBefore = last.State == journal.Staging
 	for _, e := range j.secret.Entries {
 		if _, ok := last.Entries[e.Name()]; ok {
 			j.moved = append(j.moved, e)
@@ -220,8 +221,13 @@ func (r *run) recognise(j *job, name string, move journal.Move, v secrets.Value)
 	}
 }
 
-// lost: the journal knows a new value that pass does not hold any more.
+// lost: the journal knows a new value that pass does not hold any more. Until
+// the value is known to be stored, that is a run that was killed just before
+// storing it: no consumer has it, and a new one is asked for.
 func (r *run) lost(j *job) error {
+	if !j.state.AtLeast(journal.Pretest) {
+		return nil
+	}
 	for _, e := range j.moved {
 		if move := j.log.Last().Entries[e.Name()]; move.To != "" && j.next[e.Name()].IsZero() {
 			return &Error{Reason: Failed, Secret: j.secret.Name, Step: "going on with rotation " + j.id,

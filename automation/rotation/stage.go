@@ -88,7 +88,7 @@ func (r *run) issue(ctx context.Context, j *job) error {
 		return nil
 	}
 	return r.effect(ctx, j, journal.Staging, "asking for new "+names(wanted), func(ctx context.Context) error {
-		got, err := r.Person.Issue(ctx, j.secret, wanted)
+		got, err := r.asked(ctx, j, wanted)
 		if err != nil {
 			return err
 		}
@@ -99,6 +99,21 @@ func (r *run) issue(ctx context.Context, j *job) error {
 		}
 		return nil
 	})
+}
+
+// Repeater is a Person who knows that a run which was cut off may have asked for
+// the same already: a value made then is to be used, or it lives on unseen.
+type Repeater interface {
+	// IssueAgain is Issue after a run that was cut off between asking for new
+	// values and storing them.
+	IssueAgain(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error)
+}
+
+func (r *run) asked(ctx context.Context, j *job, wanted []secrets.Entry) (services.Credential, error) {
+	if again, ok := r.Person.(Repeater); ok && j.askedBefore {
+		return again.IssueAgain(ctx, j.secret, wanted)
+	}
+	return r.Person.Issue(ctx, j.secret, wanted)
 }
 
 // keep stores the new values in rotation/pending and pushes the store: from
@@ -215,6 +230,8 @@ func unfit(now services.Report, j *job) string {
 		return j.secret.Service + " refuses it: " + now.Detail
 	case before.State != services.Alive:
 		return ""
+	case before.Account != "" && now.Account == "":
+		return fmt.Sprintf("it may not say which account it belongs to; the present one belongs to %s and may", before.Account)
 	case before.Account != "" && now.Account != before.Account:
 		return fmt.Sprintf("it belongs to account %s, the present one to %s", now.Account, before.Account)
 	case now.Mode != before.Mode:

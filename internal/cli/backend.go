@@ -31,6 +31,9 @@ func (s *session) backendLogin(ctx context.Context, cred services.Credential) (s
 	}
 	defer func() { _ = bucket.Close() }()
 	_, err = bucket.List(&blob.ListOptions{Prefix: ".pulumi/"}).Next(ctx)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = backend.Explain(err)
+	}
 	switch {
 	case err == nil, errors.Is(err, io.EOF):
 		return services.Report{State: services.Alive}, nil

@@ -29,6 +29,9 @@ func nextOf(err error) []string {
 			}
 		}
 	}
+	if errors.Is(err, engine.ErrNotInstalled) {
+		add("go run . setup   (with a network or with Go; or name a CLI: --pulumi PATH)")
+	}
 	walk(err, func(err error) {
 		switch e := err.(type) {
 		case *usageError:
@@ -84,7 +87,25 @@ func (a *app) nextOf(err error) []string {
 	for _, next := range nextOf(err) {
 		out = append(out, a.inPlace(next))
 	}
+	if len(out) == 0 {
+		out = append(out, a.inPlace(a.anyNext(err)))
+	}
 	return out
+}
+
+// anyNext is for errors that say nothing of what to type: there always is
+// something to look at.
+func (a *app) anyNext(err error) string {
+	var at *fs.PathError
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "df -h   (free some space, then the same command again)"
+	case errors.As(err, &at) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+		return "ls -ld " + quoted(filepath.Dir(at.Path))
+	case a.opts.pulumi != "":
+		return "the same command without --pulumi, which then takes the pinned CLI: go run . setup"
+	}
+	return "go run . doctor"
 }
 
 var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|doctor|sandbox [a-z]+|catalog [a-z]+)\b`)
@@ -145,6 +166,8 @@ func (a *app) brokenWorld(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		next = "df -h " + quoted(a.sandboxDir())
+	case errors.Is(err, sandbox.ErrInUse):
+		next = "end the other command, such as go run . sandbox serve, then: " + next
 	case errors.Is(err, sandbox.ErrForeign), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS),
 		errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
 		next = "the same command with another folder: --sandbox=DIR"

@@ -84,6 +84,44 @@ func (p person) issueSteps(s secrets.Secret) []string {
 	return append(append([]string{}, s.Dashboard.Issue...), "In this sandbox the dashboard is, in another shell: go run . sandbox roll "+s.Name+" --sandbox="+p.s.app.opts.sandbox)
 }
 
+// IssueAgain implements rotation.Repeater.
+func (p person) IssueAgain(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error) {
+	const use = "A run that was cut off may have asked for it already: if you made one then, use that one, or delete it."
+	if !p.played() {
+		s.Dashboard.Issue = append([]string{use}, s.Dashboard.Issue...)
+		return p.Issue(ctx, s, entries)
+	}
+	made, err := p.unused(ctx, s, entries)
+	if err != nil || made == nil {
+		return p.Issue(ctx, s, entries)
+	}
+	p.s.progress.Start(s.Name, "").Done("the sandbox's human still has the value made at " + s.Dashboard.URL + " before the interruption")
+	return p.known(made), nil
+}
+
+// unused are living credentials that nobody has used and pass does not hold:
+// what the sandbox's human has on the screen. nil where there is none for every
+// entry.
+func (p person) unused(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error) {
+	state, err := p.s.sandbox.World().Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	out := services.Credential{}
+	for _, e := range entries {
+		have, err := p.s.entry(ctx, e.Path)
+		if err != nil {
+			return nil, err
+		}
+		newest, ok := state.Newest(s.Service, e.Name())
+		if !ok || newest.LastUsed != nil || newest.Revoked != nil || have.Equal(secrets.NewValue([]byte(newest.Value))) {
+			return nil, nil
+		}
+		out[e.Name()] = secrets.NewValue([]byte(newest.Value))
+	}
+	return out, nil
+}
+
 // known hides new values in all output from here on.
 func (p person) known(c services.Credential) services.Credential {
 	for _, v := range c {

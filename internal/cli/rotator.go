@@ -143,7 +143,7 @@ func (s *session) keepKey(ctx context.Context) error {
 		err = s.store.Push(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("storing the fingerprint key: %w", err)
+		return fmt.Errorf("storing the key of fingerprints in pass: %w", err)
 	}
 	s.newKey = false
 	return nil

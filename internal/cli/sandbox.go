@@ -180,6 +180,9 @@ func (a *app) sandboxReset() *cobra.Command {
 		if a.opts.sandbox == "" {
 			a.opts.sandbox = defaultSandbox
 		}
-		return sandbox.Reset(cmd.Context(), a.sandboxDir())
+		if err := sandbox.Reset(cmd.Context(), a.sandboxDir()); err != nil {
+			return a.brokenWorld(err)
+		}
+		return nil
 	}}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
@@ -165,6 +166,8 @@ func (s *session) openStore(ctx context.Context) (err error) {
 	o := store.Options{Env: s.app.env.Environ, Interactive: s.app.interactive()}
 	if s.sandbox != nil {
 		o = s.sandbox.StoreOptions()
+		// What the operator set for the company's store is not for this one.
+		o.Env = slices.DeleteFunc(slices.Clone(s.app.env.Environ), func(kv string) bool { return strings.HasPrefix(kv, "PASSWORD_STORE_") })
 	}
 	if s.store, err = store.Open(ctx, o); err != nil {
 		return err

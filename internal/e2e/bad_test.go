@@ -157,7 +157,7 @@ func document(t *testing.T, stdout string) map[string]any {
 func (w *sandboxed) value(service, entry string) world.TrueCredential {
 	w.t.Helper()
 	for _, c := range w.truth().Credentials {
-		if c.Service == service && c.Entry == entry && c.Alive {
+		if c.Service == service && c.Entry == entry && c.Alive && c.ID != "forged" {
 			return c
 		}
 	}

@@ -69,6 +69,12 @@ type creation struct {
 }
 
 func (c creation) make(ctx context.Context) error {
+	// pass itself would fail half way, and blame a line of its script.
+	for program, pkg := range map[string]string{"gpg": "gnupg", "pass": "pass", "git": "git"} {
+		if _, found := find(c.Env, program); !found {
+			return notInstalled(program, pkg)
+		}
+	}
 	user := c.Name + " <" + c.Email + ">"
 	// The empty passphrase is no secret: it says that there is none.
 	if _, err := c.run(ctx, "gpg", "gnupg", "--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "",

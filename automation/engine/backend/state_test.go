@@ -115,20 +115,20 @@ func TestNormalize(t *testing.T) {
 	require.NoError(t, err)
 	for address, want := range map[string]string{
 		"file:///a/b":                  "file:///a/b",
-		"file://./state":               "file:///work/state",
-		"file://state?no_tmp_dir=true": "file:///work/state?no_tmp_dir=true",
+		"file://./state":               "file:///project/state",
+		"file://state?no_tmp_dir=true": "file:///project/state?no_tmp_dir=true",
 		"file://~":                     "file://" + home,
 		"file://~/s":                   "file://" + filepath.Join(home, "s"),
 		"s3://bucket":                  "s3://bucket",
 		"s3://bucket/dir?region=fr-par&endpoint=s3.example&disableSSL=true":                   "s3://bucket/dir?disable_https=true&endpoint=http%3A%2F%2Fs3.example&region=fr-par&request_checksum_calculation=when_required",
 		"s3://bucket?endpoint=https://s3.example&request_checksum_calculation=when_supported": "s3://bucket?endpoint=https%3A%2F%2Fs3.example&request_checksum_calculation=when_supported",
 	} {
-		got, err := Normalize(address, "/work")
+		got, err := Normalize(address, "/project")
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
 	for _, address := range []string{"https://api.pulumi.com", "gs://bucket", "azblob://c", "", "s3://b?disableSSL=perhaps"} {
-		_, err := Normalize(address, "/work")
+		_, err := Normalize(address, "/project")
 		require.Error(t, err, address)
 	}
 }
