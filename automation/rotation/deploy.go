@@ -220,10 +220,10 @@ func (r *run) askWithin(ctx context.Context, j *job, questions []proof.Question,
 	if len(bad) == 0 {
 		return answers, nil
 	}
-	return nil, r.unproven(j, bad)
+	return nil, r.unproven(j, bad, "the old value was not retired")
 }
 
-func (r *run) unproven(j *job, bad []proof.Result) error {
+func (r *run) unproven(j *job, bad []proof.Result, old string) error {
 	var parts []string
 	reason := Untold
 	for _, b := range bad {
@@ -233,7 +233,7 @@ func (r *run) unproven(j *job, bad []proof.Result) error {
 		}
 	}
 	return &Error{Reason: reason, Secret: j.secret.Name, Step: "asking consumers",
-		Detail: "not proven to run with the new value: " + strings.Join(parts, "; ") + "; the old value was not retired",
+		Detail: "not proven to run with the new value: " + strings.Join(parts, "; ") + "; " + old,
 		Next:   []string{"go run . verify --secret " + j.secret.Name, again(j.secret.Name)}}
 }
 

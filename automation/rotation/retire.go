@@ -179,7 +179,7 @@ func (r *run) aliveAfter(ctx context.Context, j *job) error {
 		}
 	}
 	if len(bad) > 0 {
-		return r.unproven(j, bad)
+		return r.unproven(j, bad, "the old value is dead already: mend this consumer now")
 	}
 	return nil
 }

@@ -232,3 +232,28 @@ func requireReason(t *testing.T, err error, reason Reason) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, reason, e.Reason, "%v", err)
 }
+
+// TestOnlyWhatMovedIsRetired: with --entry the other entries keep their value,
+// and killing "the old credential" would kill the one in use.
+func TestOnlyWhatMovedIsRetired(t *testing.T) {
+	v := func(s string) secrets.Value { return secrets.NewValue([]byte(s)) }
+	key, hook := secrets.Entry{Path: "stripe/secret-key"}, secrets.Entry{Path: "stripe/webhook-secret", NoDoor: true}
+	j := &job{secret: secrets.Secret{Entries: []secrets.Entry{key, hook}}, moved: []secrets.Entry{hook},
+		old:  services.Credential{"secret-key": v("live"), "webhook-secret": v("old hook")},
+		next: services.Credential{"secret-key": v("live"), "webhook-secret": v("new hook")}}
+	require.Len(t, j.retired(), 1)
+	require.True(t, j.retired()["webhook-secret"].Equal(v("old hook")))
+}
+
+// TestATypedValueIsNotDroppedInSilence: an unfinished rotation has its own new
+// value; another one on standard input is refused, not ignored.
+func TestATypedValueIsNotDroppedInSilence(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.rotate(Options{})
+	requireReason(t, err, Waiting)
+	_, err = w.rotate(Options{Grace: noGrace, Typed: services.Credential{"api-key": secrets.NewValue([]byte(w.issuer.make("acct_1")))}})
+	requireReason(t, err, Misused)
+	require.Empty(t, w.retired)
+	w.issuer.account = map[string]string{w.holds(entryPath): "acct_1", w.holds(PreviousPath(entryPath)): "acct_1"}
+	w.rotated(w.rotate(Options{Grace: noGrace}))
+}

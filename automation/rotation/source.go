@@ -206,7 +206,22 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 			j.next[name] = v
 		}
 	}
+	if err := r.otherTyped(j); err != nil {
+		return err
+	}
 	return r.lost(j)
+}
+
+// otherTyped refuses values on standard input that the unfinished rotation
+// would not use: they must not be dropped in silence.
+func (r *run) otherTyped(j *job) error {
+	for name, v := range r.options.Typed {
+		if have := j.next[name]; !have.IsZero() && !have.Equal(v) {
+			return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "rotation " + j.id + " is not finished (" + string(j.state) + ") and has another new " + name + "; finish it first, then give this value",
+				Next: []string{again(j.secret.Name)}}
+		}
+	}
+	return nil
 }
 
 func (r *run) recognise(j *job, name string, move journal.Move, v secrets.Value) {

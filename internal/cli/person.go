@@ -44,7 +44,9 @@ func (p person) terminal() ui.Terminal { return ui.Terminal{In: p.s.app.env.In, 
 func (p person) Issue(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error) {
 	if p.played() {
 		line := p.s.progress.Start(s.Name, "the sandbox's human makes a new value at the dashboard")
-		got, err := p.s.sandbox.Issue(ctx, s)
+		only := s
+		only.Entries = entries
+		got, err := p.s.sandbox.Issue(ctx, only)
 		if err != nil {
 			line.Fail("no new value")
 			return nil, err
