@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"gocloud.dev/gcerrors"
 	"gocloud.dev/blob"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
@@ -85,6 +86,21 @@ func (s *Stack) State(ctx context.Context) (State, error) {
 		return State{}, s.wrap(step, err)
 	}
 	return st, nil
+}
+
+// Unlock takes a lock away that its holder, proven dead by the caller, has left
+// behind. One that is gone already is fine.
+func (s *Stack) Unlock(ctx context.Context, l Lock) error {
+	const step = "taking a dead update's lock away"
+	b, err := s.bucket(ctx)
+	if err != nil {
+		return s.wrap(step, err)
+	}
+	defer b.Close()
+	if err := b.Delete(ctx, l.URL); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		return s.wrap(step, backend.Explain(err))
+	}
+	return nil
 }
 
 // prepare reads the project and finds its backend.

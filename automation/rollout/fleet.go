@@ -202,6 +202,18 @@ func (t *Target) Free() error {
 	return nil
 }
 
+// Unlock takes these locks away and reads the state anew. It is for locks whose
+// holders are proven dead.
+func (t *Target) Unlock(ctx context.Context, locks []engine.Lock) (err error) {
+	for _, l := range locks {
+		if err := t.stack.Unlock(ctx, l); err != nil {
+			return err
+		}
+	}
+	t.State, err = t.stack.State(ctx)
+	return err
+}
+
 func (t *Target) stackName() string {
 	if t.spec.Stack == "" {
 		return t.Name

@@ -118,7 +118,7 @@ func (r *run) look(ctx context.Context, names []string) error {
 		}
 		jobs = append(jobs, j)
 	}
-	if err := r.openTargets(ctx, chosen); err != nil {
+	if err := r.openTargets(ctx, jobs); err != nil {
 		return err
 	}
 	for _, j := range jobs {

@@ -15,10 +15,10 @@ import (
 
 // openTargets opens every stack that a chosen secret is deployed to, and
 // refuses those that an up would find locked or half-done.
-func (r *run) openTargets(ctx context.Context, chosen []secrets.Secret) error {
+func (r *run) openTargets(ctx context.Context, jobs []*job) error {
 	var names []string
-	for _, s := range chosen {
-		for _, c := range s.Consumers {
+	for _, j := range jobs {
+		for _, c := range j.secret.Consumers {
 			if c.Stack != "" && !slices.Contains(names, c.Stack) {
 				names = append(names, c.Stack)
 			}
@@ -30,7 +30,7 @@ func (r *run) openTargets(ctx context.Context, chosen []secrets.Secret) error {
 	}
 	r.targets = targets
 	for _, t := range targets {
-		if err := t.Free(); err != nil {
+		if err := r.free(ctx, t, jobs); err != nil {
 			return err
 		}
 	}

@@ -126,13 +126,21 @@ func (r *run) kill(ctx context.Context, j *job, line Line) (string, error) {
 // retirePerson has the old values of the entries that moved killed, and no
 // other: what did not move is in use.
 func (r *run) retirePerson(ctx context.Context, j *job) error {
-	old := services.Credential{}
-	for _, e := range j.moved {
-		old[e.Name()] = j.old[e.Name()]
-	}
 	return r.effect(ctx, j, journal.Revoking, "retiring the old value", func(ctx context.Context) error {
-		return r.Person.Retire(ctx, j.secret, old)
+		return r.Person.Retire(ctx, j.secret, j.retired())
 	})
+}
+
+// retired are the values that may be killed: those of the entries that moved. An
+// entry that did not move holds the same value before and after.
+func (j *job) retired() services.Credential {
+	out := services.Credential{}
+	for _, e := range j.moved {
+		if old := j.old[e.Name()]; !old.IsZero() && !old.Equal(j.next[e.Name()]) {
+			out[e.Name()] = old
+		}
+	}
+	return out
 }
 
 // debt records that the old value still lives, or might.

@@ -37,6 +37,8 @@ func Main(ctx context.Context, env Env, args []string) int {
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
+	// After SetOut: the completion command keeps what it finds there.
+	a.strictHelp(root)
 	if err := a.refuseEngine(); err != nil {
 		return a.fail(root, args, err)
 	}
@@ -95,7 +97,6 @@ Start with:  go run . doctor            what is missing on this machine
 		return misused(typed(path(cmd), "--help"), "%s", text)
 	})
 	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.catalogCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
-	a.strictHelp(root)
 	return root
 }
 

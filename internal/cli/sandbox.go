@@ -84,7 +84,7 @@ func (a *app) inSandbox(use, short, example string, args cobra.PositionalArgs, d
 func explainArgs(check cobra.PositionalArgs, use, example string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
-		if usage := (*usageError)(nil); err == nil || errors.As(err, &usage) {
+		if err == nil || exitCode(err) == exitUsage {
 			return err
 		}
 		return misused("go run . sandbox "+example, "it is sandbox %s, and %d argument(s) were given", use, len(args))
