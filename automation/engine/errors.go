@@ -58,6 +58,7 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // wrap classifies an error of our own packages.

@@ -139,8 +139,11 @@ func (p person) Retire(ctx context.Context, s secrets.Secret, old services.Crede
 		return p.s.sandbox.Retire(ctx, s, old)
 	}
 	retired := strings.Join(slices.Sorted(maps.Keys(old)), " and ")
+	if retired == "" {
+		retired = "value" // none is known
+	}
 	steps := append([]string{}, s.Dashboard.Retire...)
-	if len(old) < len(s.Entries) {
+	if len(old) > 0 && len(old) < len(s.Entries) {
 		steps = append([]string{"Retire only the old " + retired + ": the rest of " + s.Name + " stays in use."}, steps...)
 	}
 	if !p.s.app.interactive() {
