@@ -7,10 +7,10 @@ SANDBOX ?= .sandbox
 PKGS    ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint setup packages fuzz clean
+.PHONY: help demo test test-clients lint setup packages fuzz clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: setup ## Rotate a Stripe secret from end to end in a sandbox
 	$(GO) run . rotate --secret stripe --sandbox=$(SANDBOX) --yes
@@ -19,6 +19,10 @@ test: setup ## Prove the program right: vet, all tests
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) test -timeout 20m $(PKGS)
+
+test-clients: setup ## Try npm's wrangler against a sandbox (downloads it)
+	@./scripts/install-packages node
+	$(GO) test -tags slow -timeout 20m -run Wrangler ./internal/e2e
 
 lint: ## Run golangci-lint with this repository's rules
 	@command -v golangci-lint >/dev/null || { echo "golangci-lint is not installed: https://golangci-lint.run/docs/welcome/install/"; exit 1; }

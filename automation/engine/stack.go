@@ -12,8 +12,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
-	"gocloud.dev/gcerrors"
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/stackfile"

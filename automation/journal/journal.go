@@ -42,6 +42,7 @@ type TakenError struct {
 	Winner Event
 }
 
+// Error names the winner.
 func (e *TakenError) Error() string {
 	return fmt.Sprintf("another rotation of %s is running: %s, since %s", e.Secret, e.Winner.Holder, e.Winner.Time.Format(time.RFC3339))
 }
@@ -51,6 +52,7 @@ type DamagedError struct {
 	Secret, Object, Detail string
 }
 
+// Error names the object.
 func (e *DamagedError) Error() string {
 	return fmt.Sprintf("journal of %s is damaged at %s: %s", e.Secret, e.Object, e.Detail)
 }

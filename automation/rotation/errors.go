@@ -30,6 +30,7 @@ type Error struct {
 	Err  error
 }
 
+// Error says which secret, which step, and what happened, in one line.
 func (e *Error) Error() string {
 	text := e.Detail
 	if e.Err != nil {
@@ -47,6 +48,7 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // again is the command that goes on with this secret.

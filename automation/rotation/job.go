@@ -21,9 +21,10 @@ const (
 	fromPerson  = "person"  // somebody makes it at the dashboard
 )
 
-// PendingPath and PreviousPath are where a value waits for its promotion, and
-// where the old one stays until its death is proven.
-func PendingPath(path string) string  { return "rotation/pending/" + path }
+// PendingPath is where a new value of an entry waits for its promotion.
+func PendingPath(path string) string { return "rotation/pending/" + path }
+
+// PreviousPath is where the old value stays until its death is proven.
 func PreviousPath(path string) string { return "rotation/previous/" + path }
 
 // job is one secret's rotation within a run.

@@ -222,8 +222,10 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 		return nil
 	}
 	for _, res := range results {
-		if res.Answer == proof.Unreachable {
-			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking consumer " + res.Consumer, Detail: "it could not be asked, so its new value could not be proven either: " + res.Detail,
+		// What a consumer runs with is unknown where it proves no value that is
+		// known: then a person has to decide, who sees it in the plan.
+		if res.Answer == proof.Unreachable || res.Answer == proof.Unknown && r.options.Unattended {
+			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking consumer " + res.Consumer, Detail: "what it runs with is not known, so the new value could not be proven either: " + res.Detail,
 				Next: []string{"go run . verify --secret " + j.secret.Name}}
 		}
 	}

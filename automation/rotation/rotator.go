@@ -61,6 +61,8 @@ type Options struct {
 	PreviewOnly bool
 	// Grace overrides the catalog's, where it is set.
 	Grace *time.Duration
+	// Unattended: nobody reads the plan before it is agreed to.
+	Unattended bool
 	// AllowOther lets an up make changes that are not the expected ones.
 	AllowOther bool
 }

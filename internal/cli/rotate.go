@@ -163,7 +163,8 @@ func noSecret(command, name string, known []string) error {
 }
 
 func (a *app) rotateOptions(cat *secrets.Catalog, names []string, f rotateFlags) (rotation.Options, error) {
-	o := rotation.Options{New: f.fresh, Pending: f.pending, Entry: f.entry, PreviewOnly: f.preview, AllowOther: f.allowOther}
+	o := rotation.Options{New: f.fresh, Pending: f.pending, Entry: f.entry, PreviewOnly: f.preview, AllowOther: f.allowOther,
+		Unattended: !f.preview && (a.opts.yes || !a.interactive())}
 	again := "go run . rotate --secret " + names[0]
 	switch {
 	case f.fresh && f.pending:
