@@ -92,10 +92,12 @@ type Identifier struct {
 // Secret is one credential: the entries that change together and everything
 // that holds a copy.
 type Secret struct {
-	Name      string     `yaml:"name"`
-	Title     string     `yaml:"title"`
-	Service   string     `yaml:"service"`
-	Entries   []Entry    `yaml:"entries"`
+	Name    string  `yaml:"name"`
+	Title   string  `yaml:"title"`
+	Service string  `yaml:"service"`
+	Entries []Entry `yaml:"entries"`
+	// Pair: the entries are one credential and change together.
+	Pair      bool       `yaml:"pair"`
 	MaxAge    Duration   `yaml:"maxAge"`
 	Grace     Duration   `yaml:"grace"`
 	Dashboard Dashboard  `yaml:"dashboard"`

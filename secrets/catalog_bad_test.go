@@ -51,7 +51,7 @@ func badTypes() []badCatalog {
 	return []badCatalog{
 		{"version: 1", "version: one", `1:10: version: found "one", expected a whole number`},
 		{"version: 1", "version: 1.5", `1:10: version: found the number 1.5, expected a whole number`},
-		{"    service: cloudflare\n", "    service: cloudflare\n    owner: me\n", `20:5: secrets[cf].owner: found the unknown key "owner", expected one of name, title, service, entries, maxAge, grace, dashboard, consumers`},
+		{"    service: cloudflare\n", "    service: cloudflare\n    owner: me\n", `20:5: secrets[cf].owner: found the unknown key "owner", expected one of name, title, service, entries, pair, maxAge, grace, dashboard, consumers`},
 		{"    grace: 0\n", "    grace: 0\n    maxAge: 1d\n", `25:5: secrets[cf].maxAge: found the key "maxAge" again (first in line 23), expected each key once`},
 		{"    grace: 0\n", "    <<: {grace: 0}\n", "24:5: secrets[cf].<<: found a merge (<<) as a key, expected text"},
 		{"    grace: 0\n", "    1: 0\n", "24:5: secrets[cf].1: found the number 1 as a key, expected text"},

@@ -102,6 +102,8 @@ type Event struct {
 	Evidence  string    `json:"evidence,omitempty"`
 	// Debts are old credentials that are not proven dead.
 	Debts []string `json:"debts,omitempty"`
+	// Stated: a person said that the old value is retired.
+	Stated bool `json:"stated,omitempty"`
 	// Released: the writer has ended; anybody may go on.
 	Released bool `json:"released,omitempty"`
 	// Prev is the SHA-256 of the object before this one, in hex.

@@ -24,6 +24,9 @@ func (a *Asker) AskAll(ctx context.Context, questions []Question) []Result {
 	return a.Watch(ctx, Window{Answers: 1}, questions, nil)
 }
 
+// longest is how many times as long a row may get for a consumer that falls back.
+const longest = 8
+
 // Watch asks every question side by side until each consumer has given
 // w.Answers good answers in a row or w.Limit is over. each is told every
 // answer as it comes; it may be nil and must be safe for parallel use.
@@ -40,7 +43,7 @@ func (a *Asker) Watch(ctx context.Context, w Window, questions []Question, each 
 // row asks one consumer until its answers are good w.Answers times in a row.
 func (a *Asker) row(ctx context.Context, w Window, q Question, each func(Result)) Result {
 	deadline := time.Now().Add(w.Limit)
-	for good := 0; ; {
+	for good, want := 0, w.Answers; ; {
 		r := a.Ask(ctx, q)
 		if each != nil {
 			each(r)
@@ -48,17 +51,22 @@ func (a *Asker) row(ctx context.Context, w Window, q Question, each func(Result)
 		if r.Answer == Match || r.Answer == Present {
 			good++
 		} else {
+			// A consumer that falls back was not through: old and new instances
+			// answer in turn, and luck must not pass for a row.
+			if good > 0 {
+				want = min(2*want, longest*w.Answers)
+			}
 			good = 0
 		}
 		// A row that has begun may end: slow answers are not wrong ones.
-		if good >= w.Answers || good == 0 && !time.Now().Before(deadline) {
-			return settled(r, good, w.Answers)
+		if good >= want || good == 0 && !time.Now().Before(deadline) {
+			return settled(r, good, want)
 		}
 		wait := time.NewTimer(w.Every)
 		select {
 		case <-ctx.Done():
 			wait.Stop()
-			return settled(r, good, w.Answers)
+			return settled(r, good, want)
 		case <-wait.C:
 		}
 	}

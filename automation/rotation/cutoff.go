@@ -55,8 +55,13 @@ func cutOff(t *rollout.Target, jobs []*job) bool {
 		return slices.ContainsFunc(jobs, func(j *job) bool {
 			last := j.log.Last()
 			uses := slices.ContainsFunc(j.secret.Consumers, func(c secrets.Consumer) bool { return c.Stack == t.Entry.Name })
-			return uses && !last.State.Finished() && !last.Released && last.Holder.Dead() &&
-				l.Host == last.Holder.Host && l.User == last.Holder.User && !l.Time.Before(last.Time)
+			if !uses || last.State.Finished() || l.Host != last.Holder.Host || l.User != last.Holder.User {
+				return false
+			}
+			if last.Released {
+				return gone(l) // our run ended well, but the CLI under it was killed
+			}
+			return last.Holder.Dead() && !l.Time.Before(last.Time)
 		})
 	}
 	return !slices.ContainsFunc(t.State.Locks, func(l engine.Lock) bool { return !ours(l) })

@@ -177,7 +177,6 @@ func (r *run) verifyJob(ctx context.Context, j *job) error {
 	}
 	e := r.standing(j, verifiedAtLeast(j.state), "every consumer proved the new value")
 	e.Answers = answers
-	j.proven = r.Now()
 	return r.record(ctx, j, e)
 }
 
@@ -191,10 +190,6 @@ func verifiedAtLeast(s journal.State) journal.State {
 // ask watches the consumers of one job over the window and refuses anything but
 // good answers.
 func (r *run) ask(ctx context.Context, j *job, questions []proof.Question) ([]journal.Answer, error) {
-	return r.askWithin(ctx, j, questions, r.Window)
-}
-
-func (r *run) askWithin(ctx context.Context, j *job, questions []proof.Question, w proof.Window) ([]journal.Answer, error) {
 	if len(questions) == 0 {
 		return nil, nil
 	}
@@ -202,7 +197,7 @@ func (r *run) askWithin(ctx context.Context, j *job, questions []proof.Question,
 	for _, q := range questions {
 		lines[q.Consumer.Name] = r.Watch.Begin(q.Consumer.Name, "asking which "+j.secret.Name+" it runs with")
 	}
-	results := r.Asker.Watch(ctx, w, questions, func(res proof.Result) {
+	results := r.Asker.Watch(ctx, r.Window, questions, func(res proof.Result) {
 		lines[res.Consumer].Say("asking which " + j.secret.Name + " it runs with: " + string(res.Answer))
 	})
 	j.report.Consumers = merge(j.report.Consumers, consumers(results))

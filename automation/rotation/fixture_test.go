@@ -28,12 +28,17 @@ type issuer struct {
 	account map[string]string // value -> account, while alive
 	deaf    bool              // accepts everything
 	keeps   bool              // retiring does not kill
+	moody   int               // so many refusals of whatever comes, then right again
 	issued  int
 }
 
 func (i *issuer) Check(_ context.Context, c services.Credential) (services.Report, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.moody > 0 {
+		i.moody--
+		return services.Report{State: services.Dead, Detail: "a bad moment"}, nil
+	}
 	account, alive := i.account[string(c["api-key"].Reveal())]
 	if alive || i.deaf {
 		return services.Report{State: services.Alive, Account: account, Mode: "live"}, nil

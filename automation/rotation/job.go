@@ -48,9 +48,7 @@ type job struct {
 	// askedBefore: the run before this one may have been given new values that
 	// it could not store any more.
 	askedBefore bool
-	// proven is when every consumer proved the new value in this run.
-	proven time.Time
-	report Report
+	report      Report
 }
 
 // known reports whether every new value is at hand.
@@ -89,7 +87,7 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	}
 	if last.Rotation == j.id {
 		e.Answers, e.GraceUntil, e.RevokedAt = last.Answers, last.GraceUntil, last.RevokedAt
-		e.Evidence, e.Debts = last.Evidence, last.Debts
+		e.Evidence, e.Debts, e.Stated = last.Evidence, last.Debts, last.Stated
 	}
 	return e
 }

@@ -210,7 +210,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 		return err
 	}
 	if checker, ok := r.Checker(j.secret.Service); ok && j.oldKnown() {
-		report, err := checker.Check(ctx, j.old)
+		report, err := r.dead(ctx, checker, j.old, nil)
 		if err != nil {
 			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the present value", Err: err, Next: []string{again(j.secret.Name)}}
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
@@ -89,8 +90,16 @@ func (r *run) promoted(ctx context.Context, t *rollout.Target, key string) (secr
 	if err != nil {
 		return secrets.Value{}, err
 	}
+	// Its own rotation may be under way: not beside this one, and what a run
+	// that ended has deployed already is what its consumers run with.
+	if err := r.held(log); err != nil {
+		return secrets.Value{}, err
+	}
 	have, held := t.Values[key]
 	was, journalled := log.Last().Promoted[ref.Entry]
+	if last := log.Last(); !last.State.Finished() && last.State.AtLeast(journal.Deploying) && last.Entries[ref.Entry].To != "" {
+		was, journalled = last.Entries[ref.Entry].To, true
+	}
 	if !journalled && held {
 		return have, nil
 	}
@@ -102,7 +111,11 @@ func (r *run) promoted(ctx context.Context, t *rollout.Target, key string) (secr
 	if err != nil {
 		return secrets.Value{}, err
 	}
-	for _, v := range []secrets.Value{current[e.Name()], previous[e.Name()], have} {
+	pending, err := r.read(ctx, secrets.Secret{Entries: []secrets.Entry{e}}, PendingPath)
+	if err != nil {
+		return secrets.Value{}, err
+	}
+	for _, v := range []secrets.Value{current[e.Name()], pending[e.Name()], previous[e.Name()], have} {
 		if !v.IsZero() && v.Fingerprint(r.Key) == was {
 			return v, nil
 		}

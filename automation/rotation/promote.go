@@ -2,7 +2,9 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -73,6 +75,9 @@ func (r *run) promotion(ctx context.Context, j *job) ([]store.Change, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := r.foreign(j, e, have); err != nil {
+			return nil, err
+		}
 		if !have.Equal(j.next[e.Name()]) {
 			changes = append(changes, store.Change{Path: e.Path, Content: entry.With(e.Read, j.next[e.Name()])})
 		}
@@ -96,10 +101,10 @@ func (r *run) readers(j *job) (out []proofQuestion) {
 // grace is how long the old value stays valid after the promotion.
 func (r *run) grace(j *job) time.Duration {
 	switch {
-	case j.oldDead:
-		return 0
 	case r.options.Grace != nil:
 		return *r.options.Grace
+	case j.oldDead:
+		return 0
 	case r.NoGrace:
 		return 0
 	}
@@ -134,18 +139,38 @@ func (r *run) standsOn(s secrets.Secret) bool {
 	return false
 }
 
-// close retires what may be retired now, one credential at a time.
+// close retires what may be retired now, one credential at a time. Each report
+// carries its own error; the gravest comes first, since it decides the exit code.
 func (r *run) close(ctx context.Context) error {
-	var first error
+	var failed []error
 	for _, j := range r.closing() {
 		err := r.retire(ctx, j)
 		r.fill(j)
-		if err != nil && first == nil {
-			first = err
+		if err != nil {
+			j.report.Error = err.Error()
+			var own *Error
+			if errors.As(err, &own) {
+				j.report.Next = own.Next
+			}
+			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {
 			return r.interrupted(r.closing(), ctx.Err())
 		}
 	}
-	return first
+	slices.SortStableFunc(failed, func(a, b error) int { return gravity(a) - gravity(b) })
+	return errors.Join(failed...)
+}
+
+// gravity orders errors: what failed before what could not be told, and waiting
+// last.
+func gravity(err error) int {
+	var own *Error
+	if errors.As(err, &own) && own.Reason == Waiting {
+		return 2
+	}
+	if own != nil && own.Reason == Untold {
+		return 1
+	}
+	return 0
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -73,74 +72,13 @@ func (r *run) safeToRetire(ctx context.Context, j *job) error {
 				Next:   []string{"give it an exact or works probe in the catalog, then: " + again(j.secret.Name)}}
 		}
 	}
-	window := r.Window
-	if r.Now().Sub(j.proven) < freshFor {
-		window.Answers = 1 // the whole row was had a moment ago
-	}
-	answers, err := r.askWithin(ctx, j, r.questions(j, j.next, true), window)
+	answers, err := r.ask(ctx, j, r.questions(j, j.next, true))
 	if err != nil {
 		return err
 	}
 	e := r.standing(j, j.state, "every consumer proved the new value again")
 	e.Answers = answers
 	return r.record(ctx, j, e)
-}
-
-// freshFor is how long a whole row of proofs needs only one more to be fresh.
-const freshFor = time.Minute
-
-// kill retires the old value and tries it until its service refuses it. The
-// evidence says what was seen and what is only somebody's word.
-func (r *run) kill(ctx context.Context, j *job, line Line) (string, error) {
-	checker, ok := r.Checker(j.secret.Service)
-	tested := r.doors(j)
-	if !ok || len(tested) == 0 || !j.oldKnown() {
-		if err := r.retirePerson(ctx, j); err != nil {
-			return "", err
-		}
-		return "stated: " + names(j.moved) + " retired at the dashboard; the service cannot be asked about it", nil
-	}
-	report, err := checker.Check(ctx, j.old)
-	if err == nil && report.State == services.Dead {
-		return r.evidence(j, tested), nil
-	}
-	if err := r.retirePerson(ctx, j); err != nil {
-		return "", err
-	}
-	line.Say("trying the old value until " + j.secret.Service + " refuses it")
-	deadline := time.Now().Add(r.Death.Limit)
-	for {
-		report, err = checker.Check(ctx, j.old)
-		if err == nil && report.State == services.Dead {
-			return r.evidence(j, tested), nil
-		}
-		if !time.Now().Before(deadline) {
-			return "", r.debt(ctx, j, report, err)
-		}
-		if err := pause(ctx, r.Death.Every); err != nil {
-			return "", err
-		}
-	}
-}
-
-// retirePerson has the old values of the entries that moved killed, and no
-// other: what did not move is in use.
-func (r *run) retirePerson(ctx context.Context, j *job) error {
-	return r.effect(ctx, j, journal.Revoking, "retiring the old value", func(ctx context.Context) error {
-		return r.Person.Retire(ctx, j.secret, j.retired())
-	})
-}
-
-// retired are the values that may be killed: those of the entries that moved. An
-// entry that did not move holds the same value before and after.
-func (j *job) retired() services.Credential {
-	out := services.Credential{}
-	for _, e := range j.moved {
-		if old := j.old[e.Name()]; !old.IsZero() && !old.Equal(j.next[e.Name()]) {
-			out[e.Name()] = old
-		}
-	}
-	return out
 }
 
 // debt records that the old value still lives, or might.
@@ -159,20 +97,6 @@ func (r *run) debt(ctx context.Context, j *job, report services.Report, err erro
 		return recordErr
 	}
 	return out
-}
-
-func (r *run) evidence(j *job, tested []secrets.Entry) string {
-	text := fmt.Sprintf("%s refuses the old %s", j.secret.Service, names(tested))
-	var stated []string
-	for _, e := range j.moved {
-		if e.NoDoor {
-			stated = append(stated, e.Name())
-		}
-	}
-	if len(stated) > 0 {
-		text += "; stated: old " + strings.Join(stated, ", ") + " retired at the dashboard"
-	}
-	return text
 }
 
 // aliveAfter asks every consumer once more: the old value is dead, so whoever

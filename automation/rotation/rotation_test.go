@@ -257,3 +257,59 @@ func TestATypedValueIsNotDroppedInSilence(t *testing.T) {
 	w.issuer.account = map[string]string{w.holds(entryPath): "acct_1", w.holds(PreviousPath(entryPath)): "acct_1"}
 	w.rotated(w.rotate(Options{Grace: noGrace}))
 }
+
+// TestABadMomentOfTheServiceIsNoDeath: one refusal of a living value is neither
+// a reason to call it dead in the plan nor the date of its death.
+func TestABadMomentOfTheServiceIsNoDeath(t *testing.T) {
+	w := newWorld(t)
+	w.issuer.moody = 1
+	r, err := w.rotate(Options{})
+	requireReason(t, err, Waiting)
+	require.False(t, w.last().OldDead)
+	require.Equal(t, journal.Grace, r.State)
+	w.issuer.moody, w.issuer.keeps = 1, true
+	r, err = w.rotate(Options{Grace: noGrace})
+	requireReason(t, err, Failed)
+	require.Len(t, w.retired, 1, "the person was asked: the value lived")
+	require.Empty(t, r.Revoked.ConfirmedAt)
+}
+
+// TestAValueWithoutADoorNeedsAPersonsWord: that the service refuses the other
+// entry of the credential says nothing about this one.
+func TestAValueWithoutADoorNeedsAPersonsWord(t *testing.T) {
+	w := newWorld(t)
+	w.pass.Insert(map[string]string{"acme/hook": "hook-1"})
+	w.secret.Entries = append(w.secret.Entries, secrets.Entry{Path: "acme/hook", NoDoor: true})
+	old := w.holds(entryPath)
+	typed := services.Credential{"api-key": secrets.NewValue([]byte(w.issuer.make("acct_1"))), "hook": secrets.NewValue([]byte("hook-2"))}
+	_, err := w.rotate(Options{Typed: typed})
+	requireReason(t, err, Waiting)
+	delete(w.issuer.account, old) // it expired by itself
+	r, err := w.rotate(Options{Grace: noGrace})
+	require.NoError(t, err)
+	require.Len(t, w.retired, 1, "somebody was asked about the hook")
+	require.Contains(t, r.Revoked.Evidence, "stated: old hook")
+}
+
+func TestAnEditDuringARotationIsNotOverwritten(t *testing.T) {
+	w := newWorld(t)
+	require.True(t, w.killedAt(4, Options{Grace: noGrace}))
+	require.NotEmpty(t, w.holds(PendingPath(entryPath)))
+	edited := w.issuer.make("acct_1")
+	w.edit(edited)
+	_, err := w.rotate(Options{Grace: noGrace})
+	require.ErrorContains(t, err, "was edited since")
+	require.Equal(t, edited, w.holds(entryPath))
+}
+
+func TestHalfAPairIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.secret.Pair = true
+	w.pass.Insert(map[string]string{"acme/user": "user-1"})
+	w.secret.Entries = append(w.secret.Entries, secrets.Entry{Path: "acme/user"})
+	_, err := w.rotate(Options{Entry: "user"})
+	requireReason(t, err, Misused)
+	_, err = w.rotate(Options{Typed: services.Credential{"api-key": secrets.NewValue([]byte(w.issuer.make("acct_1")))}})
+	requireReason(t, err, Misused)
+	require.Zero(t, w.last().Number)
+}

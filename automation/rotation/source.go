@@ -36,7 +36,30 @@ func (r *run) choose(ctx context.Context, j *job) error {
 	if err := r.without(j); err != nil {
 		return err
 	}
+	if err := r.whole(j); err != nil {
+		return err
+	}
 	return r.passedOver(ctx, j)
+}
+
+// whole refuses to change a part of a pair: one new half beside an old one is a
+// credential that no service accepts (failures 32).
+func (r *run) whole(j *job) error {
+	if !j.secret.Pair || len(j.moved) == len(j.secret.Entries) {
+		return nil
+	}
+	out := &Error{Reason: Misused, Secret: j.secret.Name, Detail: "its entries " + names(j.secret.Entries) + " change together, and only " + names(j.moved) + " would change",
+		Next: []string{again(j.secret.Name)}}
+	if j.source == fromPass {
+		out.Reason, out.Next = Failed, nil
+		for _, e := range j.secret.Entries {
+			if !j.moves(e.Name()) {
+				out.Next = append(out.Next, "pass edit "+e.Path)
+			}
+		}
+		out.Next = append(out.Next, again(j.secret.Name), "if the other one stays the same, give both: "+again(j.secret.Name)+" --value-stdin")
+	}
+	return out
 }
 
 // passedOver: pass may hold a value that was never rolled out, while this
@@ -99,6 +122,9 @@ func (r *run) takeTyped(j *job) error {
 			j.moved = append(j.moved, e)
 		}
 	}
+	if err := r.whole(j); err != nil {
+		return err
+	}
 	j.next = clone(j.current)
 	for _, e := range j.moved {
 		if err := r.accept(j, e, r.options.Typed[e.Name()]); err != nil {
@@ -113,7 +139,8 @@ func (r *run) accept(j *job, e secrets.Entry, v secrets.Value) error {
 	if err := e.Check(v); err != nil {
 		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Err: err, Next: []string{again(j.secret.Name) + " --entry " + e.Name()}}
 	}
-	if v.Equal(j.current[e.Name()]) {
+	// Half of a new pair may be what it was: the whole decides.
+	if v.Equal(j.current[e.Name()]) && !j.secret.Pair {
 		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Detail: "entry " + e.Path + " holds this value already: it is not a new one", Next: []string{again(j.secret.Name) + " --new"}}
 	}
 	j.next[e.Name()] = v
@@ -144,7 +171,10 @@ func (r *run) waiting(ctx context.Context, j *job) (bool, error) {
 			j.source, j.moved, j.old[e.Name()] = fromPass, append(j.moved, e), old
 		}
 	}
-	return len(j.moved) > 0, nil
+	if len(j.moved) == 0 {
+		return false, nil
+	}
+	return true, r.whole(j)
 }
 
 // read gives the values of a secret's entries as they stand under another path;
@@ -196,9 +226,12 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 		}
 		if j.old[name].IsZero() && move.From != "" {
 			j.old[name], err = r.find(ctx, j, e, move.From)
-			if err != nil {
-				return err
-			}
+		}
+		if err == nil && j.next[name].IsZero() && move.To != "" {
+			j.next[name], err = r.find(ctx, j, e, move.To)
+		}
+		if err != nil {
+			return err
 		}
 		// Written but not yet journalled: a value in rotation/pending while the
 		// journal knows none is the one that was asked for.
@@ -206,10 +239,33 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 			j.next[name] = v
 		}
 	}
+	if r.options.New && !j.state.AtLeast(journal.Deploying) {
+		// No consumer has the value that was stored: a fresh one takes its place.
+		j.state = journal.Staging
+		return r.without(j)
+	}
 	if err := r.otherTyped(j); err != nil {
 		return err
 	}
+	for _, e := range j.moved {
+		if err := r.foreign(j, e, j.current[e.Name()]); err != nil {
+			return err
+		}
+	}
 	return r.lost(j)
+}
+
+// foreign refuses to go on over a value that somebody put into the entry since
+// the rotation began: promoting would overwrite it in silence, and it may be a
+// living credential.
+func (r *run) foreign(j *job, e secrets.Entry, have secrets.Value) error {
+	// Where the journal does not know the old value, nothing can be told.
+	if j.state.AtLeast(journal.Grace) || j.log.Last().Entries[e.Name()].From == "" || j.next[e.Name()].IsZero() || have.Equal(j.next[e.Name()]) || have.Equal(j.old[e.Name()]) {
+		return nil
+	}
+	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "going on with rotation " + j.id,
+		Detail: "entry " + e.Path + " was edited since the rotation began, and holds a value that is none of its own",
+		Next:   []string{"pass git log -p -- " + e.Path + ".gpg", "keep the edited value elsewhere, put the old one back with pass git revert and push, then: " + again(j.secret.Name), "then roll the edited value out: " + again(j.secret.Name) + " --value-stdin"}}
 }
 
 // otherTyped refuses values on standard input that the unfinished rotation

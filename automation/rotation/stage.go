@@ -64,6 +64,9 @@ func (r *run) stageOne(ctx context.Context, j *job) error {
 		}
 		issued = true
 	}
+	if len(j.retired()) == 0 && j.oldKnown() {
+		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Detail: "it is the present one", Next: []string{again(j.secret.Name) + " --new"}}
+	}
 	if j.source == fromPending && !issued {
 		return nil
 	}
@@ -252,6 +255,12 @@ func unfit(now services.Report, j *job) string {
 // abandon ends a rotation whose new value no consumer has seen: a value that
 // the service refuses must not be tried again for ever (failures 59).
 func (r *run) abandon(ctx context.Context, j *job, flaw string) error {
+	if j.secret.Dashboard.KillsOld && j.source == fromPerson {
+		// The old value died when this one was made: dropping it would leave
+		// nothing. It stays in pass as pending.
+		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the new value", Detail: flaw + "; the old value is dead, so the new one is kept in pass and tried again",
+			Next: []string{again(j.secret.Name), "if it was mistyped, make or type it anew: " + again(j.secret.Name) + " --new"}}
+	}
 	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "trying the new value", Detail: flaw + "; no consumer has it, the present value stays",
 		Next: []string{again(j.secret.Name) + " --new"}}
 	if j.source == fromPass {

@@ -102,7 +102,7 @@ func (s *session) finish(reports []rotation.Report, stopped error) error {
 	s.progress.Close()
 	var err error
 	for i := range reports {
-		if stopped != nil {
+		if stopped != nil && reports[i].Error == "" && !reports[i].State.Finished() {
 			reports[i].Error, reports[i].Next = stopped.Error(), nextOf(stopped)
 		}
 		for at, next := range reports[i].Next {

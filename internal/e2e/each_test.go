@@ -74,6 +74,9 @@ func TestClerkReachesBothConsumers(t *testing.T) {
 	require.Equal(t, rep.answers(), verified.answers())
 	// One consumer that runs with another value is seen, and only that one.
 	w.must("sandbox", "tamper", "worker-secret", badges, "CLERK_SECRET_KEY", "sk_live_somebodyelses0000")
+	w.await("the Worker runs with it", func() bool {
+		return w.truth().Consumers[badges].RunsWith["CLERK_SECRET_KEY"] != now
+	})
 	r := w.run("verify", "--secret", "clerk", "--json")
 	require.NotZero(t, r.code)
 	answers := decode(t, r.stdout).answers()

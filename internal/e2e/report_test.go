@@ -171,6 +171,7 @@ func (w *sandboxed) settledFrom(secret string, old world.TrueCredential, refused
 	require.True(w.t, seen.Time.Before(done.Time), "DONE was written before the old credential was seen to be refused")
 	require.WithinRange(w.t, done.RevokedAt, seen.Time.Truncate(time.Second), done.Time, "the date is when the refusal was seen")
 	verified := slices.IndexFunc(events, func(e journal.Event) bool { return e.Rotation == done.Rotation && e.State == journal.Verified })
+	require.GreaterOrEqual(w.t, verified, 0, "nobody was asked")
 	require.True(w.t, old.RevokedAt.After(events[verified].Time), "revoked before every consumer had proven the new value")
 	return done
 }

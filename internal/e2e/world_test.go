@@ -34,6 +34,8 @@ type sandboxed struct {
 	// dir is the world, home and tmp the shell's own folders, all below root.
 	root, dir, home, tmp string
 	env                  []string
+	// holder is how the journal names the process that is to be killed.
+	holder string
 }
 
 // result is what a command left.
@@ -177,6 +179,16 @@ func (w *sandboxed) passCommand(stdin string, args ...string) result {
 	r := shell.exec(stdin, "pass", args...)
 	require.Zero(w.t, r.code, "pass %v: %s", args, r.stderr)
 	return r
+}
+
+// await waits for a change that takes its time, such as a Worker's roll-out.
+func (w *sandboxed) await(what string, happened func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(patience); !happened(); <-tick.C {
+		require.True(w.t, time.Now().Before(limit), "it never came about: %s", what)
+	}
 }
 
 // makeTemplate has the program itself make a world.
