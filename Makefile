@@ -7,7 +7,7 @@ SANDBOX ?= .sandbox
 PKGS    ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients lint setup packages fuzz clean
+.PHONY: help demo test test-clients lint setup build packages fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,9 +29,13 @@ lint: ## Run golangci-lint with this repository's rules
 	golangci-lint run
 
 setup: packages ## Provide everything that is missing
-	@echo "building this program (the first time compiles its dependencies, some minutes)"
-	@$(GO) build -v -o bin/secret-rotation . 2>&1 | ./scripts/packages-built
-	@./bin/secret-rotation setup
+	@echo "compiling this program and its dependencies (the first time takes minutes)"
+	@GO="$(GO)" ./scripts/compile
+	@echo "linking it"
+	@$(GO) run . setup
+
+build: ## Build bin/secret-rotation, whose exit codes a script can use
+	$(GO) build -o bin/secret-rotation .
 
 packages:
 	@./scripts/install-packages

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -70,13 +71,14 @@ func (r *run) agreedStill(ctx context.Context, jobs []*job) error {
 
 // changesOf is a plan's changes in a form that can be compared.
 func changesOf(p *Plan) string {
-	var b strings.Builder
+	var lines []string // the engine's order is not fixed
 	for _, s := range p.Stacks {
 		for _, c := range s.Changes {
-			fmt.Fprintf(&b, "%s %s %s %v\n", s.Name, c.Op, c.URN, c.SecretOnly)
+			lines = append(lines, fmt.Sprintf("%s %s %s %v", s.Name, c.Op, c.URN, c.SecretOnly))
 		}
 	}
-	return b.String()
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 func (r *run) targetNames() string {

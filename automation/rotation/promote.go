@@ -101,6 +101,8 @@ func (r *run) readers(j *job) (out []proofQuestion) {
 // grace is how long the old value stays valid after the promotion.
 func (r *run) grace(j *job) time.Duration {
 	switch {
+	case j.secret.Dashboard.KillsOld && j.source == fromPerson:
+		return 0 // there is nothing left to be valid
 	case r.options.Grace != nil:
 		return *r.options.Grace
 	case j.oldDead:
@@ -155,7 +157,7 @@ func (r *run) close(ctx context.Context) error {
 			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {
-			return r.interrupted(r.closing(), ctx.Err())
+			return ctx.Err()
 		}
 	}
 	slices.SortStableFunc(failed, func(a, b error) int { return gravity(a) - gravity(b) })

@@ -49,7 +49,7 @@ func (r *run) retire(ctx context.Context, j *job) error {
 
 // graceEnd honours a shorter --grace of this call.
 func (r *run) graceEnd(j *job, last journal.Event) time.Time {
-	if r.options.Grace != nil {
+	if r.options.Grace != nil && last.GraceUntil.After(last.PromotedAt) {
 		return last.PromotedAt.Add(*r.options.Grace)
 	}
 	return last.GraceUntil

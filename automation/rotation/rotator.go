@@ -6,6 +6,7 @@ package rotation
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,6 +79,8 @@ type Rotator struct {
 	Asker   *proof.Asker
 	Person  Person
 	Watch   Watcher
+	// Show prints the plan of a call that ends after the preview.
+	Show func(p *Plan)
 	// Key is the fingerprint key.
 	Key    secrets.Value
 	Window proof.Window
@@ -102,6 +105,9 @@ type Rotator struct {
 func (r *Rotator) Rotate(ctx context.Context, names []string, o Options) ([]Report, error) {
 	run := &run{Rotator: r, options: o}
 	err := run.rotate(ctx, names)
+	if err != nil && ctx.Err() != nil {
+		err = run.interrupted(names, err)
+	}
 	run.release(ctx)
 	return run.reports(err), err
 }
@@ -119,6 +125,9 @@ type run struct {
 func (r *run) rotate(ctx context.Context, names []string) error {
 	if err := r.prepare(ctx, names); err != nil {
 		return err
+	}
+	if r.options.PreviewOnly && r.plan != nil {
+		r.Show(r.plan)
 	}
 	if r.options.PreviewOnly || len(r.jobs) == 0 {
 		return nil
@@ -138,23 +147,22 @@ func (r *run) rotate(ctx context.Context, names []string) error {
 func (r *run) bring(ctx context.Context, jobs []*job) error {
 	for _, step := range []func(context.Context, []*job) error{r.begin, r.stage, r.pretest, r.deploy, r.verify, r.promote} {
 		if err := ctx.Err(); err != nil {
-			return r.interrupted(jobs, err)
+			return err
 		}
 		if err := step(ctx, jobs); err != nil {
-			if ctx.Err() != nil {
-				return r.interrupted(jobs, err)
-			}
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *run) interrupted(jobs []*job, err error) error {
+// interrupted says how to go on after Ctrl-C.
+func (r *run) interrupted(names []string, err error) error {
 	e := &Error{Reason: Failed, Detail: "stopped at a safe point", Err: err}
-	for _, j := range jobs {
-		if !j.state.Finished() {
-			e.Next = append(e.Next, again(j.secret.Name))
+	for _, name := range names {
+		done := slices.ContainsFunc(r.jobs, func(j *job) bool { return j.secret.Name == name && j.state == journal.Done })
+		if !done {
+			e.Next = append(e.Next, again(name))
 		}
 	}
 	return e

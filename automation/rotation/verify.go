@@ -58,7 +58,12 @@ func (r *run) verifyOne(ctx context.Context, name string) (Report, error) {
 	r.fill(j)
 	results := r.Asker.AskAll(ctx, r.questions(j, j.current, true))
 	j.report.Consumers = consumers(results)
-	line.Done(tally(results))
+	if j.report.Good() {
+		line.Done(tally(results))
+	} else {
+		line.Warn(tally(results))
+		j.report.Next = append(j.report.Next, "go run . preview --secret "+name, again(name)+" --new")
+	}
 	if last.State != "" && !last.State.Finished() {
 		j.report.Next = append(j.report.Next, again(name))
 	}
@@ -75,7 +80,7 @@ func tally(results []proof.Result) string {
 			good++
 		}
 	}
-	return fmt.Sprintf("%d of %d consumers gave the answer hoped for", good, len(results))
+	return fmt.Sprintf("%d of %d consumers run with the value in pass", good, len(results))
 }
 
 // Preview shows what an up of the catalog's stacks of these names would change

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 
@@ -73,7 +74,14 @@ func (a *app) local(ctx context.Context) []finding {
 		return append(out, bad("pass store", err))
 	}
 	out = append(out, good("pass store", st.Dir()))
-	if a.env.Get("PULUMI_CONFIG_PASSPHRASE_FILE") == "" {
+	if cat, err := a.loadCatalog(); err == nil && cat.State.Passphrase != "" {
+		return append(out, good("passphrase", "pass entry "+cat.State.Passphrase))
+	}
+	file := a.env.Get("PULUMI_CONFIG_PASSPHRASE_FILE")
+	if _, err := os.Stat(file); file != "" && err != nil {
+		return append(out, finding{Name: "passphrase", Detail: "PULUMI_CONFIG_PASSPHRASE_FILE names " + file + ", which cannot be read", Fix: "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"})
+	}
+	if file == "" {
 		return append(out, finding{Name: "passphrase", Detail: "PULUMI_CONFIG_PASSPHRASE_FILE is not set", Fix: "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE   (or name its pass path as state.passphrase in the catalog)"})
 	}
 	return append(out, good("passphrase", "PULUMI_CONFIG_PASSPHRASE_FILE"))
@@ -106,7 +114,7 @@ func (s *session) entries(ctx context.Context) []finding {
 	} else if err := errors.Join(sync.Ready(), sync.Pushed()); err != nil {
 		out = append(out, bad("store remote", err))
 	} else {
-		out = append(out, good("store remote", "committed, pushed, not behind"))
+		out = append(out, remoteFinding(sync))
 	}
 	for _, secret := range s.catalog.Secrets {
 		cred, err := s.credential(ctx, secret)
@@ -117,6 +125,14 @@ func (s *session) entries(ctx context.Context) []finding {
 		out = append(out, good("entries of "+secret.Name, fmt.Sprintf("%d in pass, right format", len(cred))))
 	}
 	return out
+}
+
+// remoteFinding: without a remote a new value is on this machine alone.
+func remoteFinding(sync store.Sync) finding {
+	if sync.Remote == "" {
+		return finding{Name: "store remote", Detail: "the store has no git remote: a value is kept on this machine only", Fix: "pass git remote add origin URL && pass git push --set-upstream origin HEAD"}
+	}
+	return good("store remote", "committed, pushed, not behind")
 }
 
 // credential reads a secret's entries from pass.

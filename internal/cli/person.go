@@ -21,8 +21,10 @@ type person struct{ s *session }
 // Agree implements rotation.Person.
 func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	a := p.s.app
-	p.s.progress.Note("") // the plan stands apart from the lines before it
 	_ = p.s.progress.Pause(func() error { printPlan(p.s.err, a.style(), plan); return nil })
+	if a.opts.yes && plan.Changed {
+		return &rotation.Error{Reason: rotation.Failed, Detail: "the preview with the new values differs from the one agreed to; nothing was deployed, the new values are kept in pass", Next: []string{"the same command"}}
+	}
 	if a.opts.yes {
 		return nil
 	}
@@ -32,7 +34,7 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	return p.s.progress.Pause(func() error {
 		ok, err := p.terminal().Confirm("Go ahead?", "Yes, rotate", "No")
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
-			return misused("", "not agreed to; nothing was changed")
+			return &rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{"the same command"}}
 		}
 		return err
 	})
@@ -154,7 +156,7 @@ func (p person) Retire(ctx context.Context, s secrets.Secret, old services.Crede
 	return p.s.progress.Pause(func() error {
 		p.steps("Every consumer proved the new value. Retire the old "+retired+" at "+s.Dashboard.URL, steps)
 		ok, err := p.terminal().Confirm("Is the old value retired?", "Yes, it is", "Not yet")
-		if err == nil && !ok {
+		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
 			return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the old value", Detail: "it was left alive", Next: []string{"go run . rotate --secret " + s.Name}}
 		}
 		return err

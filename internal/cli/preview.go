@@ -87,6 +87,13 @@ func stacksOf(cat *secrets.Catalog, names, stacks []string) ([]string, error) {
 	return slices.Compact(stacks), nil
 }
 
+// showPlan prints what a rotation would do, where that is the result.
+func (s *session) showPlan(p *rotation.Plan) {
+	if !s.app.opts.json {
+		printPlan(s.out, s.app.style(), p)
+	}
+}
+
 // previewDocument is the JSON form of a preview.
 func previewDocument(p *rotation.Plan) any {
 	type change struct {

@@ -29,11 +29,15 @@ func oneOrList(reports []rotation.Report) any {
 
 // table lines columns up. Cells must be plain: colour codes would count.
 func table(out io.Writer, rows [][]string) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		_, _ = fmt.Fprintln(w, "  "+strings.Join(row, "\t"))
 	}
 	_ = w.Flush()
+	for line := range strings.Lines(b.String()) {
+		_, _ = fmt.Fprintln(out, strings.TrimRight(line, " \n"))
+	}
 }
 
 // printPlan shows what a person is asked to agree to.
@@ -168,6 +172,11 @@ func printReport(out io.Writer, style ui.Style, r rotation.Report) {
 		rows = append(rows, []string{"debt", d, ""})
 	}
 	table(out, rows)
+	if r.Error == "" {
+		for _, n := range r.Next {
+			_, _ = fmt.Fprintf(out, "  %s %s\n", style.Dim("next:"), n)
+		}
+	}
 }
 
 // printError is the last thing on stderr: what happened, then what to type.

@@ -117,6 +117,7 @@ func (s *session) rotator() *rotation.Rotator {
 	f := s.fleet()
 	r := &rotation.Rotator{
 		Catalog: s.catalog, Store: s.store, Journal: s.journal, Fleet: f, Asker: s.asker(f),
+		Show:    s.showPlan,
 		Checker: s.services.Checker, Person: person{s}, Watch: watch{s.progress}, Key: s.key, KeepKey: s.keepKey,
 		Now: time.Now, NewID: func() string { return time.Now().UTC().Format("20060102-150405-") + s.runID[:4] },
 		Window: proof.Window{Answers: 3, Every: 2 * time.Second, Limit: 3 * time.Minute},

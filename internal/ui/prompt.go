@@ -58,6 +58,8 @@ func (t Terminal) Choose(title string, options ...string) (int, error) {
 }
 
 func (t Terminal) run(field huh.Field) error {
+	// A key pressed before the question was to be seen is no answer to it.
+	discardTyped(t.In)
 	form := huh.NewForm(huh.NewGroup(field)).WithInput(t.In).WithOutput(t.Out).WithShowHelp(true)
 	err := form.Run()
 	if errors.Is(err, huh.ErrUserAborted) {
