@@ -19,6 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	// The program under test is built by go build, which the test cache does not
+	// see: this makes a change of it a change of these tests.
+	_ "github.com/sanmarcsoft/secret-rotation/internal/cli"
 )
 
 // bench is what all tests of one run share; TestMain fills it.
