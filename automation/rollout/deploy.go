@@ -129,6 +129,20 @@ func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, mess
 	return out, errors.Join(upErr, closeErr)
 }
 
+// Uncommitted is the stack's config file where it lies in a git checkout, else
+// empty: after a deployment it has to be committed, or an up from another
+// checkout brings the old value back.
+func (t *Target) Uncommitted() string {
+	for dir := t.spec.Dir; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			return t.stack.File()
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
+}
+
 // sets splits a declared stack's copies by Worker: what want holds is written,
 // and so is what the state does not know yet (a run that died between the write
 // and the save of the state); the rest is adopted.

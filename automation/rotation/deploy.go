@@ -111,6 +111,9 @@ func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
 			text += "; taken over, value not proven: " + strings.Join(out.TakenOver, ", ")
 		}
 		line.Done(text)
+		if file := t.Uncommitted(); file != "" && result == "updated" {
+			r.Watch.Begin(t.Name, "").Warn("commit and push " + file)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -54,6 +54,7 @@ func (a *app) open(ctx context.Context) (s *session, err error) {
 	s = &session{app: a, redactor: secrets.NewRedactor(), runID: randomHex(8)}
 	s.out, s.err = s.guarded(a.env.Stdout), s.guarded(a.env.Stderr)
 	s.progress = ui.NewProgress(s.err, a.style(), a.interactive())
+	s.progress.Columns = func() int { return ui.Columns(a.env.Err) }
 	s.closers = append(s.closers, func() error { s.progress.Close(); return nil })
 	defer func() {
 		if err != nil {

@@ -46,6 +46,9 @@ func (s Style) Bold(text string) string { return s.paint("1", text) }
 
 // Progress is the running part of the output: lines that are being worked on.
 type Progress struct {
+	// Columns gives the terminal's width, 0 where it is not known; it may be nil.
+	Columns func() int
+
 	style    Style
 	animated bool
 	now      func() time.Time
@@ -211,12 +214,21 @@ func (p *Progress) draw() {
 	for _, l := range p.lines {
 		text := fmt.Sprintf("%s  %s (%s)", l.name, l.text, seconds(p.now().Sub(l.started)))
 		// A line longer than the terminal would wrap and could not be erased.
-		if r := []rune(text); len(r) > 76 {
-			text = string(r[:75]) + "…"
+		if r, room := []rune(text), p.room(); len(r) > room {
+			text = string(r[:room-1]) + "…"
 		}
 		_, _ = fmt.Fprintf(p.out, "%s %s\n", frames[p.frame%len(frames)], text)
 	}
 	p.drawn = len(p.lines)
+}
+
+// room is how many characters of a moving line fit behind its mark.
+func (p *Progress) room() int {
+	columns := 80
+	if p.Columns != nil && p.Columns() > 0 {
+		columns = p.Columns()
+	}
+	return max(columns-4, 10)
 }
 
 func (p *Progress) erase() {

@@ -61,6 +61,9 @@ func (t Terminal) run(field huh.Field) error {
 	// A key pressed before the question was to be seen is no answer to it.
 	discardTyped(t.In)
 	form := huh.NewForm(huh.NewGroup(field)).WithInput(t.In).WithOutput(t.Out).WithShowHelp(true)
+	if columns := Columns(t.In); columns > 0 {
+		form = form.WithWidth(min(columns, widest))
+	}
 	err := form.Run()
 	if errors.Is(err, huh.ErrUserAborted) {
 		return ErrAborted
@@ -69,6 +72,21 @@ func (t Terminal) run(field huh.Field) error {
 		return fmt.Errorf("prompting: %w", err)
 	}
 	return nil
+}
+
+// widest is how wide a prompt gets on a wide terminal.
+const widest = 100
+
+// Columns is the width of the terminal, 0 where it is not known.
+func Columns(f *os.File) int {
+	if !IsTerminal(f) {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // IsTerminal reports whether the file is a terminal.
