@@ -62,6 +62,9 @@ func rank(s State) int {
 type Move struct {
 	From secrets.Fingerprint `json:"from,omitempty"`
 	To   secrets.Fingerprint `json:"to"`
+	// Pass is what the entry held when the rotation began; another value there
+	// was put in by somebody since.
+	Pass secrets.Fingerprint `json:"pass,omitempty"`
 }
 
 // Answer is what one consumer proved.

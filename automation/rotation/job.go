@@ -83,7 +83,12 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 		Entries: map[string]journal.Move{}, Promoted: last.Promoted, PromotedAt: last.PromotedAt,
 	}
 	for _, m := range j.moved {
-		e.Entries[m.Name()] = r.move(j, m.Name())
+		move := r.move(j, m.Name())
+		move.Pass = last.Entries[m.Name()].Pass
+		if last.Rotation != j.id {
+			move.Pass = j.current[m.Name()].Fingerprint(r.Key)
+		}
+		e.Entries[m.Name()] = move
 	}
 	if last.Rotation == j.id {
 		e.Answers, e.GraceUntil, e.RevokedAt = last.Answers, last.GraceUntil, last.RevokedAt

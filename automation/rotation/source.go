@@ -259,8 +259,8 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 // the rotation began: promoting would overwrite it in silence, and it may be a
 // living credential.
 func (r *run) foreign(j *job, e secrets.Entry, have secrets.Value) error {
-	// Where the journal does not know the old value, nothing can be told.
-	if j.state.AtLeast(journal.Grace) || j.log.Last().Entries[e.Name()].From == "" || j.next[e.Name()].IsZero() || have.Equal(j.next[e.Name()]) || have.Equal(j.old[e.Name()]) {
+	began := j.log.Last().Entries[e.Name()].Pass
+	if j.state.AtLeast(journal.Grace) || began == "" || began == have.Fingerprint(r.Key) || have.Equal(j.next[e.Name()]) {
 		return nil
 	}
 	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "going on with rotation " + j.id,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
@@ -102,8 +103,8 @@ func (s *session) finish(reports []rotation.Report, stopped error) error {
 	s.progress.Close()
 	var err error
 	for i := range reports {
-		if stopped != nil && reports[i].Error == "" && !reports[i].State.Finished() {
-			reports[i].Error, reports[i].Next = stopped.Error(), nextOf(stopped)
+		if stopped != nil && reports[i].Error == "" && reports[i].State != journal.Done {
+			reports[i].Error, reports[i].Next = stopped.Error(), append([]string{}, nextOf(stopped)...)
 		}
 		for at, next := range reports[i].Next {
 			reports[i].Next[at] = s.app.inPlace(next)

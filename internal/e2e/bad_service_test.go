@@ -148,7 +148,7 @@ func TestConsumerIsDown(t *testing.T) {
 	file := filepath.Join(w.root, "catalog.yaml")
 	stripe = strings.Replace(stripe, "- name: stripe-backend\n        kind: config", "- name: payments\n        kind: config", 1)
 	require.NoError(t, os.WriteFile(file, []byte(head+"- name: stripe\n"+stripe), 0o600))
-	want := refusal{4, []string{"stripe", "consumer payments", "could not be asked"}, "go run . verify --sandbox=" + w.dir + " --catalog=" + file}
+	want := refusal{4, []string{"stripe", "consumer payments", "what it runs with is not known"}, "go run . verify --sandbox=" + w.dir + " --catalog=" + file}
 	w.refused(want, "", "rotate", "--secret", "stripe", "--yes", "--catalog", file)
 }
 

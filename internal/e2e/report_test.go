@@ -28,6 +28,7 @@ type report struct {
 	Revoked   revokedReport    `json:"revoked"`
 	Debts     []string         `json:"debts"`
 	Next      []string         `json:"next"`
+	Error     string           `json:"error,omitempty"`
 }
 
 type entryReport struct {
