@@ -12,8 +12,8 @@ const workersSecret = "cloudflare:index/workersSecret:WorkersSecret"
 
 // Unexpected lists the changes of a preview that are not the expected
 // secret-bearing ones. What is expected: an update whose inputs are the same
-// once secrets are blinded, a default provider, and in a declared stack the
-// Worker secrets themselves and the stack.
+// once secrets are blinded, and in a declared stack the Worker secrets
+// themselves, with what a first up creates around them.
 func (t *Target) Unexpected(p engine.Preview) []engine.Change {
 	return slices.DeleteFunc(slices.Clone(p.Changes), t.expected)
 }
@@ -24,16 +24,13 @@ func (t *Target) expected(c engine.Change) bool {
 		return true
 	case c.Op == "update" && c.SecretOnly:
 		return true
-	case c.Op == "create" && strings.HasPrefix(c.Type, "pulumi:providers:") && strings.HasPrefix(c.Name, "default"):
-		// The engine's own record of a provider without settings: it is made when
-		// a program first asks for one, and changes nothing outside the state.
-		return true
 	case !t.Entry.Declared:
 		return false
 	case c.Type == workersSecret:
 		return c.Op == "create" || c.Op == "update"
 	}
-	return c.Op == "create" && c.Type == "pulumi:pulumi:Stack" // a first up
+	// The stack itself and its default provider, on a first up.
+	return c.Op == "create" && (c.Type == "pulumi:pulumi:Stack" || strings.HasPrefix(c.Type, "pulumi:providers:"))
 }
 
 // Destroys refuses the one change that takes a Worker's secret away (failures
