@@ -45,7 +45,7 @@ func (w *sandboxed) secretValues() map[string]string {
 // watched runs the program with the sampler on its tree.
 func (w *sandboxed) watched(stdin string, args ...string) (result, *sampler) {
 	w.t.Helper()
-	s := sample(w.root, -1)
+	s := sample(w.root)
 	r := w.feed(stdin, args...)
 	s.end()
 	require.Greater(w.t, s.looks, 20, "the sampler hardly looked")
@@ -145,7 +145,7 @@ func (w *sandboxed) plantedInProcesses(value string, n needles) {
 	} {
 		shell := *w
 		args := plant(&shell)
-		s := sample(w.root, -1)
+		s := sample(w.root)
 		shell.exec("", args[0], args[1:]...)
 		s.end()
 		found := strings.Join(s.places(n), "\n")

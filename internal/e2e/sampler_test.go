@@ -14,7 +14,6 @@ import (
 // was ever seen with. What is looked for is known only afterwards.
 type sampler struct {
 	root    string // in the environment of every process of the tree
-	session int    // of the processes that were given another environment
 	mu      sync.Mutex
 	seen    map[string]bool // what was read, each once
 	ours    map[int]bool
@@ -25,8 +24,8 @@ type sampler struct {
 }
 
 // sample looks every two milliseconds until end is called.
-func sample(root string, session int) *sampler {
-	s := &sampler{root: root, session: session, seen: map[string]bool{}, ours: map[int]bool{}, foreign: map[int]bool{},
+func sample(root string) *sampler {
+	s := &sampler{root: root, seen: map[string]bool{}, ours: map[int]bool{}, foreign: map[int]bool{},
 		stop: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
@@ -70,8 +69,11 @@ func (s *sampler) look() {
 		if err != nil {
 			continue
 		}
-		if !s.belongs(pid, environ) {
-			s.foreign[pid] = len(environ) > 0
+		ours, parent := s.belongs(pid, environ)
+		if !ours {
+			// Between fork and exec a child of this very process still has its
+			// environment: it is looked at again.
+			s.foreign[pid] = len(environ) > 0 && parent != os.Getpid()
 			continue
 		}
 		s.ours[pid] = true
@@ -85,20 +87,19 @@ func name(arguments []byte) string {
 	return string(program[bytes.LastIndexByte(program, '/')+1:])
 }
 
-// belongs: by environment, by session or by parent; any of them may be shed.
-func (s *sampler) belongs(pid int, environ []byte) bool {
+// belongs: by environment or by parent; either may be shed.
+func (s *sampler) belongs(pid int, environ []byte) (ours bool, parent int) {
 	if s.ours[pid] || bytes.Contains(environ, []byte(s.root)) {
-		return true
+		return true, 0
 	}
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return false, os.Getpid()
 	}
 	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-	if len(fields) < 4 {
-		return false
+	if len(fields) < 2 {
+		return false, os.Getpid()
 	}
-	parent, _ := strconv.Atoi(fields[1])
-	session, _ := strconv.Atoi(fields[3])
-	return s.ours[parent] || session == s.session
+	parent, _ = strconv.Atoi(fields[1])
+	return s.ours[parent], parent
 }

@@ -85,7 +85,7 @@ func Read(ctx context.Context, b *blob.Bucket, project, stack string) (State, er
 		return State{}, err
 	}
 	for _, ext := range []string{".json", ".json.gz", ".json.zst"} {
-		raw, err := b.ReadAll(ctx, stackDir+project+"/"+stack+ext)
+		raw, err := readWhole(ctx, b, stackDir+project+"/"+stack+ext)
 		if gcerrors.Code(err) == gcerrors.NotFound {
 			continue
 		}
@@ -98,6 +98,29 @@ func Read(ctx context.Context, b *blob.Bucket, project, stack string) (State, er
 	return st, nil
 }
 
+// An update that goes on in another process writes its objects' attributes in
+// place: for a moment such a file is empty.
+const (
+	writePatience = time.Second
+	writeEvery    = 10 * time.Millisecond
+)
+
+// readWhole reads an object, and again while it is seen half written.
+func readWhole(ctx context.Context, b *blob.Bucket, key string) ([]byte, error) {
+	for deadline := time.Now().Add(writePatience); ; {
+		raw, err := b.ReadAll(ctx, key)
+		half := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if !half || !time.Now().Before(deadline) {
+			return raw, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(writeEvery):
+		}
+	}
+}
+
 // Locks lists who holds the stack.
 func Locks(ctx context.Context, b *blob.Bucket, project, stack string) ([]Lock, error) {
 	keys, err := list(ctx, b, lockDir+project+"/"+stack+"/")
@@ -106,7 +129,7 @@ func Locks(ctx context.Context, b *blob.Bucket, project, stack string) ([]Lock, 
 	}
 	var out []Lock
 	for _, key := range keys {
-		raw, err := b.ReadAll(ctx, key)
+		raw, err := readWhole(ctx, b, key)
 		if gcerrors.Code(err) == gcerrors.NotFound {
 			continue // its holder ended while we looked
 		}
@@ -166,7 +189,7 @@ func (st *State) decode(raw []byte, stack string) error {
 // checkLayout refuses what this package would misread: the layout without
 // projects, and layouts that do not exist yet.
 func checkLayout(ctx context.Context, b *blob.Bucket) error {
-	raw, err := b.ReadAll(ctx, metaKey)
+	raw, err := readWhole(ctx, b, metaKey)
 	if err == nil {
 		var meta struct {
 			Version *int `yaml:"version"`
