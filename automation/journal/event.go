@@ -32,18 +32,26 @@ const (
 	Verified  State = "VERIFIED"
 	Promoted  State = "PROMOTED"
 	Grace     State = "GRACE"
-	Revoking  State = "REVOKING" // the point of no return
-	Done      State = "DONE"
+	// Blocked is Grace that only a person can end: a consumer stopped when the
+	// old value was taken out of force, so it was put back.
+	Blocked  State = "BLOCKED"
+	Revoking State = "REVOKING" // the point of no return
+	Done     State = "DONE"
+	// RollingBack takes every consumer back to the old value, until RolledBack.
+	RollingBack State = "ROLLING_BACK"
+	RolledBack  State = "ROLLED_BACK"
 	// Abandoned ends a rotation that changed nothing outside pass: the new
 	// value was refused before any consumer had it.
 	Abandoned State = "ABANDONED"
 )
 
 // Finished reports whether a rotation in this state needs nothing more.
-func (s State) Finished() bool { return s == Done || s == Abandoned || s == "" }
+func (s State) Finished() bool {
+	return s == Done || s == Abandoned || s == RolledBack || s == ""
+}
 
 // order is used by AtLeast; a state that is not in it is before all others.
-var order = [...]State{Planned, Staging, Pretest, Deploying, Verified, Promoted, Grace, Revoking, Done}
+var order = [...]State{Planned, Staging, Pretest, Deploying, Verified, Promoted, Grace, Blocked, Revoking, Done}
 
 // AtLeast reports whether s is t or comes after it.
 func (s State) AtLeast(t State) bool { return rank(s) >= rank(t) }
@@ -73,6 +81,32 @@ type Answer struct {
 	Proof    secrets.ProofKind `json:"proof"`
 	Answer   string            `json:"answer"`
 	At       time.Time         `json:"at"`
+	// Word is who tested the consumer and said so, where it cannot prove a
+	// value itself.
+	Word string `json:"word,omitempty"`
+}
+
+// Hold keeps an old credential alive until it is taken off.
+type Hold struct {
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// The steps of an event that only sets or clears the hold, and so may come from
+// somebody else than the process that carries the rotation.
+const (
+	StepHold    = "put on hold"
+	StepHoldOff = "hold taken off"
+)
+
+// String says who, since when and why.
+func (h Hold) String() string {
+	text := fmt.Sprintf("held by %s since %s", h.By, h.At.Format(time.RFC3339))
+	if h.Reason != "" {
+		text += ": " + h.Reason
+	}
+	return text
 }
 
 // Event is one record. Each carries the whole standing of its rotation and of
@@ -90,7 +124,12 @@ type Event struct {
 	Source string `json:"source,omitempty"`
 	// Entries are the values in motion, by entry name.
 	Entries map[string]Move `json:"entries,omitempty"`
-	// OldDead: the service refused the old value before the rotation began.
+	// NewID and OldID are what the service calls the two credentials, where they
+	// are made and deleted by its API; never secret.
+	NewID string `json:"new_id,omitempty"`
+	OldID string `json:"old_id,omitempty"`
+	// OldDead: the service refused the old value before every consumer had the
+	// new one.
 	OldDead bool     `json:"old_dead,omitempty"`
 	Answers []Answer `json:"answers,omitempty"`
 	// GraceUntil is when the old credential may be retired.
@@ -103,12 +142,13 @@ type Event struct {
 	// recorded date of the rotation. Evidence says what was seen.
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 	Evidence  string    `json:"evidence,omitempty"`
-	// Debts are old credentials that are not proven dead.
+	// Debts are what is still owed, each with its date: a credential that is not
+	// proven dead, a consumer that could not be asked, a store not pushed.
 	Debts []string `json:"debts,omitempty"`
+	// Hold is set while the old credential must not be retired.
+	Hold *Hold `json:"hold,omitempty"`
 	// Stated: a person said that the old value is retired.
 	Stated bool `json:"stated,omitempty"`
-	// Released: the writer has ended; anybody may go on.
-	Released bool `json:"released,omitempty"`
 	// Prev is the SHA-256 of the object before this one, in hex.
 	Prev string `json:"prev,omitempty"`
 }

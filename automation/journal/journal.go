@@ -25,8 +25,10 @@ type Journal struct {
 // InDir keeps the journal in a folder, for a file:// backend.
 func InDir(dir string) *Journal { return &Journal{store: files{dir}, now: time.Now} }
 
-// InBucket keeps the journal in an opened bucket, for every other backend.
-func InBucket(b *blob.Bucket) *Journal { return &Journal{store: bucket{b}, now: time.Now} }
+// InBucket keeps the journal in an opened bucket, for every other backend. The
+// bucket is asked for at each access: a rotation of the backend's own key goes
+// on with the new one.
+func InBucket(b func() *blob.Bucket) *Journal { return &Journal{store: bucket{b}, now: time.Now} }
 
 // Log is the log of one secret as this process last saw it.
 type Log struct {
@@ -61,6 +63,23 @@ func (e *DamagedError) Error() string {
 func (j *Journal) Open(ctx context.Context, secret string) (*Log, error) {
 	l := &Log{journal: j, secret: secret}
 	return l, l.refresh(ctx)
+}
+
+// Held takes up the newest event if all that it and those before it have changed
+// since is the hold; it reports whether that was so.
+func (l *Log) Held(ctx context.Context) (bool, error) {
+	now := &Log{journal: l.journal, secret: l.secret}
+	if err := now.refresh(ctx); err != nil {
+		return false, err
+	}
+	for n := l.last.Number + 1; n <= now.last.Number; n++ {
+		e, _, err := l.read(ctx, n)
+		if err != nil || e.Rotation != l.last.Rotation || e.Step != StepHold && e.Step != StepHoldOff {
+			return false, err
+		}
+	}
+	l.last, l.sum = now.last, now.sum
+	return true, nil
 }
 
 // Last is the newest event; its zero value where there is none.
@@ -114,13 +133,19 @@ func (l *Log) Append(ctx context.Context, e Event) error {
 	if err != nil {
 		return err
 	}
+	crash(beforeEvent)
 	err = l.journal.store.create(ctx, l.key(e.Number), data)
+	crash(afterEvent)
 	if errors.Is(err, errExists) {
-		winner, _, readErr := l.read(ctx, e.Number)
+		winner, sum, readErr := l.read(ctx, e.Number)
 		if readErr != nil {
 			return readErr
 		}
-		return &TakenError{Secret: l.secret, Winner: winner}
+		// The same bytes are our own, written by a try whose answer was lost.
+		if sum != digest(data) {
+			return &TakenError{Secret: l.secret, Winner: winner}
+		}
+		err = nil
 	}
 	if err != nil {
 		return fmt.Errorf("journal of %s: %w", l.secret, err)
@@ -147,15 +172,20 @@ func (l *Log) read(ctx context.Context, n int) (Event, string, error) {
 }
 
 func (l *Log) numbers(ctx context.Context) ([]int, error) {
-	keys, err := l.journal.store.list(ctx, path.Join(Root, l.secret))
+	return l.journal.numbers(ctx, l.secret, path.Join(Root, l.secret))
+}
+
+// numbers are those of the objects in a folder, sorted.
+func (j *Journal) numbers(ctx context.Context, name, dir string) ([]int, error) {
+	keys, err := j.store.list(ctx, dir)
 	if err != nil {
-		return nil, fmt.Errorf("journal of %s: %w", l.secret, err)
+		return nil, fmt.Errorf("journal of %s: %w", name, err)
 	}
 	numbers := make([]int, 0, len(keys))
 	for _, k := range keys {
 		n, err := strconv.Atoi(strings.TrimSuffix(path.Base(k), ".json"))
 		if err != nil || n < 1 {
-			return nil, &DamagedError{l.secret, k, "not an event's name"}
+			return nil, &DamagedError{name, k, "not an event's name"}
 		}
 		numbers = append(numbers, n)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -23,7 +24,7 @@ func stores(t *testing.T, test func(t *testing.T, j *Journal)) {
 	t.Run("bucket", func(t *testing.T) {
 		b := memblob.OpenBucket(nil)
 		t.Cleanup(func() { require.NoError(t, b.Close()) })
-		test(t, InBucket(b))
+		test(t, InBucket(func() *blob.Bucket { return b }))
 	})
 }
 

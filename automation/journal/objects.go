@@ -24,6 +24,8 @@ type objects interface {
 	list(ctx context.Context, dir string) ([]string, error)
 	read(ctx context.Context, key string) ([]byte, error)
 	create(ctx context.Context, key string, data []byte) error
+	// remove deletes an object; one that is gone is no error.
+	remove(ctx context.Context, key string) error
 }
 
 // files keeps objects as files. gocloud's fileblob is not used here: its
@@ -76,6 +78,14 @@ func (f files) create(_ context.Context, key string, data []byte) (err error) {
 	return syncDir(filepath.Dir(name))
 }
 
+func (f files) remove(_ context.Context, key string) error {
+	err := os.Remove(filepath.Join(f.root, filepath.FromSlash(key)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -84,12 +94,15 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// conflicts is how often a write that met another one is tried.
+const conflicts = 5
+
 // bucket keeps objects in an object store that honours create-only writes.
-type bucket struct{ b *blob.Bucket }
+type bucket struct{ b func() *blob.Bucket }
 
 func (b bucket) list(ctx context.Context, dir string) ([]string, error) {
 	var keys []string
-	it := b.b.List(&blob.ListOptions{Prefix: dir + "/", Delimiter: "/"})
+	it := b.b().List(&blob.ListOptions{Prefix: dir + "/", Delimiter: "/"})
 	for {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -103,11 +116,18 @@ func (b bucket) list(ctx context.Context, dir string) ([]string, error) {
 }
 
 func (b bucket) read(ctx context.Context, key string) ([]byte, error) {
-	return b.b.ReadAll(ctx, key)
+	return b.b().ReadAll(ctx, key)
 }
 
 func (b bucket) create(ctx context.Context, key string, data []byte) error {
-	err := b.b.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
+	var err error
+	// S3 answers 409 to one of two writes of the same moment: it may try again.
+	for range conflicts {
+		err = b.b().WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
+		if err == nil || !strings.Contains(err.Error(), "ConditionalRequestConflict") {
+			break
+		}
+	}
 	if gcerrors.Code(err) == gcerrors.FailedPrecondition || gcerrors.Code(err) == gcerrors.AlreadyExists {
 		return errExists
 	}
@@ -115,4 +135,12 @@ func (b bucket) create(ctx context.Context, key string, data []byte) error {
 		return fmt.Errorf("writing journal event: %w", err)
 	}
 	return nil
+}
+
+func (b bucket) remove(ctx context.Context, key string) error {
+	err := b.b().Delete(ctx, key)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return nil
+	}
+	return err
 }
