@@ -183,16 +183,7 @@ func (c *Client) readZone(ctx context.Context, token secrets.Value, zone string)
 	if !validZone.MatchString(zone) {
 		return &services.Error{Service: Name, Kind: services.Rejected, Message: "the zone id is not 32 hexadecimal digits", Next: nextDoctor}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.config.BaseURL, "/")+"/zones/"+zone, nil)
-	if err != nil {
-		return services.Fault(Name, "reading a zone", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+string(token.Reveal()))
-	res, err := c.http.Do(req)
-	if err != nil {
-		return err
-	}
-	return res.Body.Close()
+	return c.send(ctx, token, http.MethodGet, "/zones/"+zone, nil, nil)
 }
 
 // policies looks whether the token's own policies let it write Worker secrets.

@@ -1,10 +1,15 @@
-// Package cloudflare talks to Cloudflare's API: it checks tokens and reads and
-// writes the secrets of Workers.
+// Package cloudflare talks to Cloudflare's API: it checks, makes and deletes
+// tokens, and reads and writes the secrets of Workers.
 package cloudflare
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 	"regexp"
+	"strings"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
@@ -37,12 +42,16 @@ type Zone struct{ Name, ID string }
 type Client struct {
 	config Config
 	http   *http.Client
+	// once never sends a request again: for those that make something.
+	once *http.Client
 }
 
 // New makes a client. No request is sent.
 func New(c Config) *Client {
 	service := services.Service{Name: Name, Judge: judge}
-	return &Client{config: c, http: service.HTTP(c.HTTP, c.Limits)}
+	single := c.Limits
+	single.Retries = -1
+	return &Client{config: c, http: service.HTTP(c.HTTP, c.Limits), once: service.HTTP(c.HTTP, single)}
 }
 
 // options are for one call of the SDK; its environment and its repeats are not
@@ -54,6 +63,44 @@ func (c *Client) options(token secrets.Value) []option.RequestOption {
 		option.WithMaxRetries(0),
 		option.WithAPIToken(string(token.Reveal())),
 	}
+}
+
+// send is a request without the SDK. path is below the API's address; body, if
+// not nil, goes out as JSON; the answer is decoded into out. A POST is sent
+// only once, whatever comes back.
+func (c *Client) send(ctx context.Context, token secrets.Value, method, path string, body, out any) error {
+	var content io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return &services.Error{Service: Name, Kind: services.Rejected, Message: "the request could not be built"}
+		}
+		content = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.config.BaseURL, "/")+path, content)
+	if err != nil {
+		return &services.Error{
+			Service: Name, Kind: services.Rejected, Message: "the address of the API is not one",
+			Next: "check services.cloudflare.api in the catalog",
+		}
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Authorization", "Bearer "+string(token.Reveal()))
+	client := c.http
+	if method == http.MethodPost {
+		client = c.once
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(res.Body).Decode(out)
 }
 
 // The SDK puts names into paths as they are.

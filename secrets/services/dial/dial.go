@@ -20,6 +20,7 @@ type Services struct {
 	Cloudflare *cloudflare.Client
 	Scaleway   *scaleway.Client
 	checkers   map[string]services.Checker
+	issuers    map[string]services.Issuer
 }
 
 // Dial makes the clients; no request is sent. client's transport is used for
@@ -52,6 +53,7 @@ func DialWithin(cat *secrets.Catalog, client *http.Client, ids map[string]string
 			BaseURL: at.Clerk.API, HTTP: client, Limits: limits, PublishableKey: ids[at.Clerk.PublishableKey],
 		}),
 	}
+	s.issuers = map[string]services.Issuer{cloudflare.Name: s.Cloudflare, scaleway.Name: s.Scaleway}
 	return s
 }
 
@@ -69,4 +71,13 @@ func zones(paths []string, ids map[string]string) []cloudflare.Zone {
 func (s *Services) Checker(service string) (services.Checker, bool) {
 	c, ok := s.checkers[service]
 	return c, ok
+}
+
+// Issuer returns the client that makes and deletes credentials of the named
+// service. Those of the other services are made by a person: Stripe's API has
+// no such call but for its apps, Clerk's Platform API needs an access of its
+// own, Sightengine has none.
+func (s *Services) Issuer(service string) (services.Issuer, bool) {
+	i, ok := s.issuers[service]
+	return i, ok
 }

@@ -101,3 +101,19 @@ func TestIdentifiersReachTheClients(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, report.Missing, "the publishable key is of production")
 }
+
+// Only Cloudflare and Scaleway issue by API, and only Cloudflare can switch a
+// credential off.
+func TestIssuers(t *testing.T) {
+	s := dial.Dial(catalog(""), nil, nil)
+	for name, switches := range map[string]bool{"cloudflare": true, "scaleway": false} {
+		issuer, ok := s.Issuer(name)
+		require.True(t, ok)
+		_, ok = issuer.(services.Switch)
+		require.Equal(t, switches, ok, name)
+	}
+	for _, name := range []string{"stripe", "clerk", "sightengine", "github", ""} {
+		_, ok := s.Issuer(name)
+		require.False(t, ok, name)
+	}
+}

@@ -50,12 +50,7 @@ func (c *Client) check(ctx context.Context, cred services.Credential) (services.
 }
 
 func describe(key *iam.APIKey, access secrets.Value) (services.Report, error) {
-	bearer := ""
-	if key.ApplicationID != nil {
-		bearer = *key.ApplicationID
-	} else if key.UserID != nil {
-		bearer = *key.UserID
-	}
+	bearer := bearerOf(key)
 	if bearer == "" || !secrets.NewValue([]byte(key.AccessKey)).Equal(access) {
 		return services.CannotTell(Name, "checking the API key", &services.Error{
 			Service: Name, Kind: services.Outage, Message: "the answer is not about this key",
@@ -63,6 +58,17 @@ func describe(key *iam.APIKey, access secrets.Value) (services.Report, error) {
 		})
 	}
 	return services.Report{State: services.Alive, Account: bearer + "/" + key.DefaultProjectID}, nil
+}
+
+// bearerOf is the application or the user that the key belongs to.
+func bearerOf(key *iam.APIKey) string {
+	switch {
+	case key.ApplicationID != nil:
+		return *key.ApplicationID
+	case key.UserID != nil:
+		return *key.UserID
+	}
+	return ""
 }
 
 var validAccess = regexp.MustCompile(`^SCW[A-Z0-9]{17}$`)

@@ -1,9 +1,11 @@
-// Package scaleway talks to Scaleway: it checks API keys at IAM and at the
-// container registry, and lists Serverless Containers.
+// Package scaleway talks to Scaleway: it checks, makes and deletes API keys at
+// IAM, checks them at the container registry, and lists Serverless Containers.
 package scaleway
 
 import (
+	"context"
 	"net/http"
+	"strings"
 
 	"github.com/scaleway/scaleway-sdk-go/scw"
 
@@ -34,8 +36,10 @@ type Config struct {
 
 // Client talks to one Scaleway. It holds no key.
 type Client struct {
-	config   Config
-	api      *http.Client
+	config Config
+	api    *http.Client
+	// once never sends a request again: for those that make something.
+	once     *http.Client
 	registry *http.Client
 }
 
@@ -43,15 +47,24 @@ type Client struct {
 func New(c Config) *Client {
 	api := services.Service{Name: Name, Judge: judge}
 	registry := services.Service{Name: Name, Loose: true}
-	return &Client{config: c, api: api.HTTP(c.HTTP, c.Limits), registry: registry.HTTP(c.HTTP, c.Limits)}
+	single := c.Limits
+	single.Retries = -1
+	return &Client{
+		config: c, api: api.HTTP(c.HTTP, c.Limits), once: api.HTTP(c.HTTP, single),
+		registry: registry.HTTP(c.HTTP, c.Limits),
+	}
 }
 
 // sdk makes the SDK's client for one key. The SDK checks the form of keys and
 // quotes them, the secret one too, when it does not like them.
 func (c *Client) sdk(access, secret secrets.Value) (*scw.Client, error) {
+	return c.sdkOver(c.api, access, secret)
+}
+
+func (c *Client) sdkOver(over *http.Client, access, secret secrets.Value) (*scw.Client, error) {
 	client, err := scw.NewClient(
 		scw.WithAPIURL(c.config.BaseURL),
-		scw.WithHTTPClient(c.api),
+		scw.WithHTTPClient(over),
 		scw.WithAuth(string(access.Reveal()), string(secret.Reveal())),
 	)
 	if err != nil {
@@ -62,4 +75,29 @@ func (c *Client) sdk(access, secret secrets.Value) (*scw.Client, error) {
 		}
 	}
 	return client, nil
+}
+
+// remove is a DELETE, without the SDK: that takes any success for one, also a
+// foreign page's.
+func (c *Client) remove(ctx context.Context, secret secrets.Value, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, strings.TrimSuffix(c.config.BaseURL, "/")+path, nil)
+	if err != nil {
+		return &services.Error{
+			Service: Name, Kind: services.Rejected, Message: "the address of the API is not one",
+			Next: "check services.scaleway.api in the catalog",
+		}
+	}
+	req.Header.Set("X-Auth-Token", string(secret.Reveal()))
+	res, err := c.api.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusNoContent {
+		return &services.Error{
+			Service: Name, Kind: services.Outage, Status: res.StatusCode, Message: "the answer is not Scaleway's",
+			Next: "check services.scaleway.api in the catalog",
+		}
+	}
+	return nil
 }
