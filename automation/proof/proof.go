@@ -1,12 +1,27 @@
 // Package proof asks a consumer which value of a secret it runs with. It never
 // takes silence, a cached page or the absence of an error for an answer: what
 // cannot be told is Unknown, and Unknown is never shown as fine.
+//
+// What each way proves:
+//
+//   - attest: somebody whom the address leads to runs with all values (see
+//     package attest).
+//   - hash: a ready container was given them. Scaleway is believed.
+//   - environ: a process was started with them. The pid file is believed where
+//     only this user and root may write it.
+//   - http: something works that does not work with a bad credential. While the
+//     old value lives too, it may be that one: only the questions after its
+//     death tell. A consumer that works without using the credential, and fails
+//     at badUrl for show, is not seen through.
+//   - config, pass, login: the place itself holds the values or takes them.
+//   - names, person: the name is there. Nothing about the value.
 package proof
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +30,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/attest"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services/scaleway"
 )
 
 // Answer is what a consumer said.
@@ -69,6 +85,10 @@ type Asker struct {
 	Pass func(ctx context.Context, e secrets.Entry) (secrets.Value, error)
 	// Names lists the secret names of a Worker.
 	Names func(ctx context.Context, worker string) ([]string, error)
+	// Hashes asks Scaleway about the container that a probe names.
+	Hashes func(ctx context.Context, p secrets.Probe) (scaleway.Hashed, error)
+	// Proc is where the kernel shows processes; empty means /proc.
+	Proc string
 	// Login tries the credential at a consumer of kind backend or registry.
 	Login func(ctx context.Context, c secrets.Consumer, cred services.Credential) (services.Report, error)
 	Now   func() time.Time
@@ -79,10 +99,12 @@ func (a *Asker) Ask(ctx context.Context, q Question) Result {
 	r := Result{Secret: q.Secret.Name, Consumer: q.Consumer.Name, Kind: q.Consumer.Kind, Proof: q.Consumer.Probe.Kind, At: a.Now().UTC()}
 	r.Answer, r.Detail = a.ask(ctx, q)
 	// A container that runs with the right value while its stack's config holds
-	// another one will run with that other one after the next up.
-	if r.Answer == Match && q.Consumer.Kind == secrets.KindConfig && q.Consumer.Probe.By != "config" {
+	// another one will run with that other one after the next up; and one that
+	// cannot say what it runs with surely does not run with what was never set.
+	good := r.Answer == Match || r.Answer == Present
+	if good && q.Consumer.Kind == secrets.KindConfig && q.Consumer.Probe.By != "config" {
 		if answer, detail := a.config(ctx, q); answer != Match {
-			r.Answer, r.Detail = answer, "it runs with the value, but "+detail
+			r.Answer, r.Detail = answer, r.Detail+", but "+detail
 		}
 	}
 	return r
@@ -102,14 +124,25 @@ func (a *Asker) ask(ctx context.Context, q Question) (Answer, string) {
 		return a.login(ctx, q)
 	case "names":
 		return a.names(ctx, q)
+	case "hash":
+		return a.hash(ctx, q)
+	case "environ":
+		return a.environ(q)
+	case "person":
+		return Present, "the catalog names it; a person has to test which value it runs with"
 	}
-	return Unknown, "a person has to test it"
+	return Unknown, "there is no way to ask it"
 }
 
 // attest asks under the wanted values, then under the others that are known: a
 // refusal alone does not tell another value from a consumer without the snippet.
 func (a *Asker) attest(ctx context.Context, q Question) (Answer, string) {
-	err := a.attestOne(ctx, q, q.Want)
+	var err error
+	for range burst {
+		if err = a.attestOne(ctx, q, q.Want); err != nil {
+			break
+		}
+	}
 	if err == nil {
 		return Match, "it proved that it runs with this value"
 	}
@@ -117,11 +150,19 @@ func (a *Asker) attest(ctx context.Context, q Question) (Answer, string) {
 		return Unreachable, err.Error()
 	}
 	for _, k := range q.Known {
-		if a.attestOne(ctx, q, k.Values) == nil {
-			return Differs, "it proved that it runs with " + k.Name
+		if a.attestOne(ctx, q, k.Values) != nil {
+			continue
 		}
+		if same(k.Values, q.Want) {
+			return Unknown, "it refused this value and then proved it: several instances answer, and not all run with it"
+		}
+		return Differs, "it proved that it runs with " + k.Name
 	}
 	return Unknown, "it does not run with this value, or does not answer the attest protocol"
+}
+
+func same(a, b services.Credential) bool {
+	return maps.EqualFunc(a, b, secrets.Value.Equal)
 }
 
 func (a *Asker) attestOne(ctx context.Context, q Question, cred services.Credential) error {
@@ -133,7 +174,7 @@ func (a *Asker) attestOne(ctx context.Context, q Question, cred services.Credent
 	if err != nil {
 		return err
 	}
-	resp, err := a.HTTP.Do(req)
+	resp, err := a.do(req)
 	if err != nil {
 		return fmt.Errorf("asking %s: %w", q.Consumer.Name, withoutURL(err))
 	}
@@ -180,41 +221,6 @@ func (a *Asker) pass(ctx context.Context, q Question) (Answer, string) {
 	return Match, "it reads pass at each run, and pass holds this value"
 }
 
-// http asks an address that uses the credential. The address that must fail is
-// asked first: a door that opens for everybody proves nothing.
-func (a *Asker) http(ctx context.Context, q Question) (Answer, string) {
-	bad, err := a.status(ctx, q.Consumer.Probe.BadURL)
-	if err != nil {
-		return Unreachable, err.Error()
-	}
-	if bad < 300 {
-		return Unknown, fmt.Sprintf("its negative control succeeds too (HTTP %d), so it proves nothing", bad)
-	}
-	good, err := a.status(ctx, q.Consumer.Probe.URL)
-	switch {
-	case err != nil:
-		return Unreachable, err.Error()
-	case good >= 500 || good == http.StatusNotFound:
-		return Unknown, fmt.Sprintf("it answered HTTP %d", good)
-	case good >= 300:
-		return Differs, fmt.Sprintf("using the credential failed with HTTP %d", good)
-	}
-	return Match, "it used its credential successfully"
-}
-
-func (a *Asker) status(ctx context.Context, address string) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Cache-Control", "no-store")
-	resp, err := a.HTTP.Do(req)
-	if err != nil {
-		return 0, withoutURL(err)
-	}
-	return resp.StatusCode, resp.Body.Close()
-}
-
 func (a *Asker) login(ctx context.Context, q Question) (Answer, string) {
 	report, err := a.Login(ctx, q.Consumer, q.Want)
 	switch {
@@ -244,18 +250,4 @@ func (a *Asker) names(ctx context.Context, q Question) (Answer, string) {
 		return Differs, "it does not list " + strings.Join(missing, ", ")
 	}
 	return Present, "it lists the name; the value is not proven"
-}
-
-// withoutURL drops the address from a client's error: query strings have no
-// business in an error text.
-func withoutURL(err error) error {
-	var wrapped interface {
-		error
-		Unwrap() error
-		Timeout() bool
-	}
-	if errors.As(err, &wrapped) && wrapped.Unwrap() != nil {
-		return wrapped.Unwrap()
-	}
-	return err
 }

@@ -228,7 +228,19 @@ func TestNamesProveOnlyPresence(t *testing.T) {
 	require.Contains(t, r.Detail, "B")
 }
 
-func TestAPersonsConsumerIsUnknown(t *testing.T) {
+// TestOnlyPresent: a person has to test it; what never was in the stack's
+// config cannot be what runs.
+func TestOnlyPresent(t *testing.T) {
 	q := Question{Secret: sightengine, Want: newPair, Consumer: secrets.Consumer{Kind: secrets.KindManual, Probe: secrets.Probe{Kind: secrets.ProofPresent, By: "person"}}}
-	require.Equal(t, Unknown, asker().Ask(t.Context(), q).Answer)
+	require.Equal(t, Present, asker().Ask(t.Context(), q).Answer)
+	a := asker()
+	q.Consumer.Kind, q.Consumer.Stack, q.Consumer.Values = secrets.KindConfig, "s", map[string]string{"key": "api-secret"}
+	for want, pair := range map[Answer]services.Credential{Present: newPair, Differs: oldPair} {
+		a.Config = func(context.Context, string) (map[string]map[string]secrets.Value, error) {
+			return map[string]map[string]secrets.Value{"s": {"key": pair["api-secret"]}}, nil
+		}
+		require.Equal(t, want, a.Ask(t.Context(), q).Answer)
+	}
+	q.Consumer.Probe.By = "telepathy"
+	require.Equal(t, Unknown, a.Ask(t.Context(), q).Answer)
 }

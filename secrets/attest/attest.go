@@ -29,7 +29,11 @@
 // A request that was recorded is worthless: its nonce is refused for as long
 // as its time is accepted (MaxAge), and only requests with a right MAC enter
 // the replay cache, so strangers cannot fill it. The clock may be off by
-// MaxAge in either direction.
+// MaxAge in either direction. (The module for Workers has no memory: there a
+// repetition gets the answer that was recorded with it.)
+//
+// docs/decisions/0002-attest.md argues what asking, listening and an old value
+// are good for.
 //
 // An answer cannot be made up or reflected: "req" and "resp" keep the two
 // directions apart, the nonce is the asker's own, and the name is covered, so
