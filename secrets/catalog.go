@@ -92,10 +92,12 @@ type Identifier struct {
 // Secret is one credential: the entries that change together and everything
 // that holds a copy.
 type Secret struct {
-	Name    string  `yaml:"name"`
-	Title   string  `yaml:"title"`
-	Service string  `yaml:"service"`
-	Entries []Entry `yaml:"entries"`
+	Name    string `yaml:"name"`
+	Title   string `yaml:"title"`
+	Service string `yaml:"service"`
+	// Issuer says who makes a new value; empty means IssuerPerson.
+	Issuer  IssuerKind `yaml:"issuer"`
+	Entries []Entry    `yaml:"entries"`
 	// Pair: the entries are one credential and change together.
 	Pair      bool       `yaml:"pair"`
 	MaxAge    Duration   `yaml:"maxAge"`
@@ -103,6 +105,18 @@ type Secret struct {
 	Dashboard Dashboard  `yaml:"dashboard"`
 	Consumers []Consumer `yaml:"consumers"`
 }
+
+// IssuerKind says who makes a new value and retires the old one.
+type IssuerKind string
+
+// The kinds of issuer.
+const (
+	// IssuerAPI is the service's API, called with the present credential. Where
+	// that may not issue, a person does it.
+	IssuerAPI IssuerKind = "api"
+	// IssuerPerson is somebody at the service's dashboard.
+	IssuerPerson IssuerKind = "person"
+)
 
 // Entry is one pass entry of a secret.
 type Entry struct {
@@ -194,13 +208,26 @@ const (
 type Probe struct {
 	Kind ProofKind `yaml:"kind"`
 	// By is the way: attest (URL answers the attest protocol), config (decrypt
-	// the stack's config), pass (read the entry), http (URL uses the
-	// credential; BadURL must fail), login (log in with the value), names (the
-	// consumer's list of names), person (somebody tests it and types its name).
+	// the stack's config), hash (Scaleway's hashes of Container's variables),
+	// environ (the environment of the process in PidFile), pass (read the
+	// entry), http (URL uses the credential; BadURL must fail), login (log in
+	// with the value), names (the consumer's list of names), person (somebody
+	// tests it and types its name).
 	By  string `yaml:"by"`
 	URL string `yaml:"url"`
 	// BadURL is the negative control of by: http.
 	BadURL string `yaml:"badUrl"`
+	// Container is the name of a Scaleway container (by: hash). Region and
+	// Namespace (an id) are only needed where services.scaleway.region is
+	// another or two containers share the name.
+	Container string `yaml:"container"`
+	Region    string `yaml:"region"`
+	Namespace string `yaml:"namespace"`
+	// PidFile is an absolute path; the file holds a process id (by: environ).
+	PidFile string `yaml:"pidFile"`
+	// Variables maps the container's or process's variables to names of the
+	// secret's entries (by: hash, environ).
+	Variables map[string]string `yaml:"variables"`
 }
 
 // Stack is a Pulumi stack that the catalog gives secrets to.

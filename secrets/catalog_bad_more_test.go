@@ -44,8 +44,8 @@ func badProbes() []badCatalog {
 	return []badCatalog{
 		{"        probe: " + attest + "\n", "", `32:9: secrets[cf].consumers[edge].probe.kind: found nothing, expected one of exact, works, present`},
 		{attest, "{kind: sure, by: attest, url: 'https://a.example'}", `36:23: secrets[cf].consumers[edge].probe.kind: found "sure", expected one of exact, works, present`},
-		{attest, "{kind: exact}", `36:16: secrets[cf].consumers[edge].probe.by: found nothing, expected one of attest, config, pass for proof of kind exact`},
-		{attest, "{kind: exact, by: http}", `36:34: secrets[cf].consumers[edge].probe.by: found "http", expected one of attest, config, pass for proof of kind exact`},
+		{attest, "{kind: exact}", `36:16: secrets[cf].consumers[edge].probe.by: found nothing, expected one of attest, config, hash, environ, pass for proof of kind exact`},
+		{attest, "{kind: exact, by: http}", `36:34: secrets[cf].consumers[edge].probe.by: found "http", expected one of attest, config, hash, environ, pass for proof of kind exact`},
 		{attest, "{kind: works, by: attest}", `36:34: secrets[cf].consumers[edge].probe.by: found "attest", expected one of http, login for proof of kind works`},
 		{attest, "{kind: exact, by: config}", `36:34: secrets[cf].consumers[edge].probe.by: found "config", expected one of attest, http, names, person for a consumer of kind worker`},
 		{attest, "{kind: present, by: names, url: 'https://a.example'}", `36:48: secrets[cf].consumers[edge].probe.url: found url, expected no url for by: names`},
@@ -54,8 +54,28 @@ func badProbes() []badCatalog {
 		{attest, "{kind: exact, by: attest, url: 'https://a.example', badUrl: 'https://b.example'}", `36:76: secrets[cf].consumers[edge].probe.badUrl: found badUrl, expected no badUrl for by: attest`},
 		{http, "{kind: works, by: http, url: 'https://a.example'}", `31:16: secrets[cf].consumers[project].probe.badUrl: found nothing, ` + address},
 		{http, "{kind: works, by: http, url: 'https://a.example', badUrl: 'https://a.example'}", `31:74: secrets[cf].consumers[project].probe.badUrl: found "https://a.example", expected another address than url: this one must fail`},
-		{"kind: present, by: person", "kind: works, by: login", `46:100: secrets[key].consumers[ci].probe.by: found "login", expected one of attest, http, person for a consumer of kind manual`},
+		{"kind: present, by: person", "kind: works, by: login", `46:100: secrets[key].consumers[ci].probe.by: found "login", expected one of attest, environ, http, person for a consumer of kind manual`},
 		{"{kind: exact, by: pass}", "{kind: present, by: person}", `45:49: secrets[key].consumers[pass].probe.by: found "person", expected pass for a consumer of kind pass`},
+	}
+}
+
+func badVariables() []badCatalog {
+	http := "{kind: works, by: http, url: 'https://a.example', badUrl: 'https://b.example'}"
+	person := "{kind: present, by: person}"
+	return []badCatalog{
+		{http, "{kind: exact, by: hash, container: c, variables: {TOKEN: cf}}", `31:34: secrets[cf].consumers[project].probe.by: found hash, expected services.scaleway with api, region, accessKey and secretKey`},
+		{person, "{kind: exact, by: hash, container: c, variables: {KEY: secret}}", `46:100: secrets[key].consumers[ci].probe.by: found "hash", expected one of attest, environ, http, person for a consumer of kind manual` + "\n" +
+			`46:100: secrets[key].consumers[ci].probe.by: found hash, expected services.scaleway with api, region, accessKey and secretKey`},
+		{http, "{kind: exact, by: environ, variables: {TOKEN: cf}}", `31:16: secrets[cf].consumers[project].probe.pidFile: found nothing, expected pidFile for by: environ`},
+		{http, "{kind: exact, by: environ, pidFile: run/x.pid, variables: {TOKEN: cf}}", `31:52: secrets[cf].consumers[project].probe.pidFile: found "run/x.pid", expected an absolute path`},
+		{http, "{kind: exact, by: environ, pidFile: /run/x.pid}", `31:16: secrets[cf].consumers[project].probe.variables: found nothing, expected a variable for each entry that the consumer holds`},
+		{http, "{kind: exact, by: environ, pidFile: /run/x.pid, variables: {TOKEN: key}}", `31:75: secrets[cf].consumers[project].probe.variables: found no variable of cf, expected a variable for each entry that the consumer holds` + "\n" +
+			`31:83: secrets[cf].consumers[project].probe.variables.TOKEN: found "key", expected the name of an entry of secret cf (cf)`},
+		{http, "{kind: exact, by: environ, pidFile: /run/x.pid, variables: {TO-KEN: cf}}", `31:76: secrets[cf].consumers[project].probe.variables.TO-KEN: found "TO-KEN", expected a name of letters, digits and _ that begins with no digit`},
+		{http, "{kind: exact, by: environ, pidFile: /run/x.pid, container: c, variables: {TOKEN: cf}}", `31:75: secrets[cf].consumers[project].probe.container: found container, expected no container for by: environ`},
+		{http, "{kind: exact, by: config, variables: {TOKEN: cf}}", `31:53: secrets[cf].consumers[project].probe.variables: found variables, expected no variables for by: config`},
+		{"steps: [Set it.], values: {KEY: secret}, probe: " + person, "steps: [Set it.], probe: {kind: exact, by: environ, pidFile: /x, variables: {KEY: secret}}",
+			`46:110: secrets[key].consumers[ci].probe.variables: found no variable of id, expected a variable for each entry that the consumer holds`},
 	}
 }
 

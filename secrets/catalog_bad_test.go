@@ -19,7 +19,7 @@ type badCatalog struct {
 func TestParseRefuses(t *testing.T) {
 	groups := map[string][]badCatalog{
 		"types": badTypes(), "store": badStores(), "secrets": badSecrets(),
-		"consumers": badConsumers(), "probes": badProbes(), "stacks": badStacks(), "rest": badRest(),
+		"consumers": badConsumers(), "probes": badProbes(), "variables": badVariables(), "stacks": badStacks(), "rest": badRest(),
 	}
 	for group, cases := range groups {
 		t.Run(group, func(t *testing.T) {
@@ -51,7 +51,7 @@ func badTypes() []badCatalog {
 	return []badCatalog{
 		{"version: 1", "version: one", `1:10: version: found "one", expected a whole number`},
 		{"version: 1", "version: 1.5", `1:10: version: found the number 1.5, expected a whole number`},
-		{"    service: cloudflare\n", "    service: cloudflare\n    owner: me\n", `20:5: secrets[cf].owner: found the unknown key "owner", expected one of name, title, service, entries, pair, maxAge, grace, dashboard, consumers`},
+		{"    service: cloudflare\n", "    service: cloudflare\n    owner: me\n", `20:5: secrets[cf].owner: found the unknown key "owner", expected one of name, title, service, issuer, entries, pair, maxAge, grace, dashboard, consumers`},
 		{"    grace: 0\n", "    grace: 0\n    maxAge: 1d\n", `25:5: secrets[cf].maxAge: found the key "maxAge" again (first in line 23), expected each key once`},
 		{"    grace: 0\n", "    <<: {grace: 0}\n", "24:5: secrets[cf].<<: found a merge (<<) as a key, expected text"},
 		{"    grace: 0\n", "    1: 0\n", "24:5: secrets[cf].1: found the number 1 as a key, expected text"},
@@ -111,6 +111,8 @@ func badSecrets() []badCatalog {
 		{"read: raw", "read: all", `40:35: secrets[key].entries[team/key/id].read: found "all", expected line, raw or field:NAME`},
 		{"read: raw", "read: 'field:'", `40:35: secrets[key].entries[team/key/id].read: found "field:", expected line, raw or field:NAME`},
 		{"grace: 0", "grace: 1h", `25:27: secrets[cf].dashboard.killsOld: found true with a grace of 1h, expected grace: 0, since nothing of the old value is left to grant`},
+		{"    service: cloudflare\n", "    service: cloudflare\n    issuer: robot\n", `20:13: secrets[cf].issuer: found "robot", expected one of api, person`},
+		{"    service: cloudflare\n", "    service: cloudflare\n    issuer: api\n", `26:27: secrets[cf].dashboard.killsOld: found true with issuer: api, expected false: an API issues a second value beside the first`},
 		{"{killsOld: true}", "{url: dash.example}", `25:22: secrets[cf].dashboard.url: found "dash.example", expected an http or https address`},
 		{"{killsOld: true}", "{issue: ['']}", `25:25: secrets[cf].dashboard.issue[0]: found nothing, expected a step in words`},
 	}

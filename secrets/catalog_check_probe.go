@@ -1,12 +1,17 @@
 package secrets
 
-import "slices"
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
 
 // proofBy says how each kind of proof can be had.
 func proofBy(kind ProofKind) []string {
 	switch kind {
 	case ProofExact:
-		return []string{"attest", "config", "pass"}
+		return []string{"attest", "config", "hash", "environ", "pass"}
 	case ProofWorks:
 		return []string{"http", "login"}
 	case ProofPresent:
@@ -17,7 +22,8 @@ func proofBy(kind ProofKind) []string {
 
 func proofKinds() []ProofKind { return []ProofKind{ProofExact, ProofWorks, ProofPresent} }
 
-func (c *checker) probe(at place, p Probe, kind ConsumerKind, rule kindRule) {
+func (c *checker) probe(at place, s Secret, consumer Consumer, rule kindRule) {
+	p, kind := consumer.Probe, consumer.Kind
 	if !c.text(proofBy(p.Kind) != nil, at.key("kind"), string(p.Kind), oneOf(proofKinds())) {
 		return
 	}
@@ -30,6 +36,70 @@ func (c *checker) probe(at place, p Probe, kind ConsumerKind, rule kindRule) {
 	c.probeAddress(at.key("url"), "url", p.URL, p.By, p.By == "attest" || p.By == "http")
 	c.probeAddress(at.key("badUrl"), "badUrl", p.BadURL, p.By, p.By == "http")
 	c.text(p.BadURL == "" || p.BadURL != p.URL, at.key("badUrl"), p.BadURL, "another address than url: this one must fail")
+	c.probeFields(at, p)
+	if p.By == "hash" || p.By == "environ" {
+		c.probeVariables(at.key("variables"), s, consumer)
+	}
+}
+
+// probeFields checks the fields of by: hash and by: environ.
+func (c *checker) probeFields(at place, p Probe) {
+	for _, field := range []struct {
+		name, text, by string
+		needed         bool
+	}{
+		{"container", p.Container, "hash", true}, {"region", p.Region, "hash", false},
+		{"namespace", p.Namespace, "hash", false}, {"pidFile", p.PidFile, "environ", true},
+	} {
+		own := at.key(field.name)
+		if p.By != field.by {
+			c.want(field.text == "", own, field.name, "no "+field.name+" for by: "+p.By)
+		} else if field.needed {
+			c.want(field.text != "", own, "nothing", field.name+" for by: "+p.By)
+		}
+	}
+	c.text(p.PidFile == "" || path.IsAbs(p.PidFile), at.key("pidFile"), p.PidFile, "an absolute path")
+	if p.By != "hash" {
+		c.want(p.By == "environ" || len(p.Variables) == 0, at.key("variables"), "variables", "no variables for by: "+p.By)
+		return
+	}
+	scw := c.cat.Services.Scaleway
+	c.want(scw.API != "" && scw.AccessKey != "" && scw.SecretKey != "" && scw.Region+p.Region != "", at.key("by"), "hash",
+		"services.scaleway with api, region, accessKey and secretKey")
+}
+
+// probeVariables: a proof of half of what the consumer holds would be none.
+func (c *checker) probeVariables(at place, s Secret, consumer Consumer) {
+	proven := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(consumer.Probe.Variables)) {
+		own, entry := at.key(name), consumer.Probe.Variables[name]
+		c.wantKey(isVariable(name), own, quote(name), variableForm)
+		_, found := s.Entry(entry)
+		c.text(found, own, entry, "the name of an entry of secret "+s.Name+" ("+strings.Join(entryNames(s), ", ")+")")
+		proven[entry] = true
+	}
+	var missing []string
+	for _, e := range s.Entries {
+		if consumer.holds(e.Name()) && !proven[e.Name()] {
+			missing = append(missing, e.Name())
+		}
+	}
+	found := "nothing"
+	if len(proven) > 0 {
+		found = "no variable of " + strings.Join(missing, ", ")
+	}
+	c.want(len(missing) == 0 && len(proven) > 0, at, found, "a variable for each entry that the consumer holds")
+}
+
+// holds reports whether the consumer surely has a copy of the entry; one that
+// does not list its copies has all.
+func (c Consumer) holds(entry string) bool {
+	for name, e := range c.Values {
+		if e == entry && !slices.Contains(c.Optional, name) {
+			return true
+		}
+	}
+	return len(c.Values) == 0
 }
 
 func (c *checker) probeAddress(at place, name, address, by string, wanted bool) {

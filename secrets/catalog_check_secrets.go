@@ -23,12 +23,26 @@ func (c *checker) secrets(at place) {
 			c.unique(own.key("name"), "secret", s.Name)
 		}
 		c.text(slices.Contains(knownServices(), s.Service), own.key("service"), s.Service, oneOf(knownServices()))
+		c.issuer(own.key("issuer"), s)
 		c.entries(own.key("entries"), s)
 		c.dashboard(own.key("dashboard"), s)
 		for j, consumer := range s.Consumers {
 			c.consumer(own.key("consumers").item(j, consumer.Name), s, consumer)
 		}
 		c.consumerNames(own, s)
+	}
+}
+
+// issuers are the services whose API makes credentials for this program.
+func issuers() []string { return []string{"cloudflare", "scaleway"} }
+
+func (c *checker) issuer(at place, s Secret) {
+	switch s.Issuer {
+	case "", IssuerPerson:
+	case IssuerAPI:
+		c.want(slices.Contains(issuers(), s.Service), at, "api for service "+s.Service, "api only for "+oneOf(issuers()))
+	default:
+		c.text(false, at, string(s.Issuer), oneOf([]string{string(IssuerAPI), string(IssuerPerson)}))
 	}
 }
 
@@ -62,6 +76,7 @@ func (c *checker) dashboard(at place, s Secret) {
 	}
 	c.want(!s.Dashboard.KillsOld || s.Grace == 0, at.key("killsOld"),
 		"true with a grace of "+s.Grace.String(), "grace: 0, since nothing of the old value is left to grant")
+	c.want(!s.Dashboard.KillsOld || s.Issuer != IssuerAPI, at.key("killsOld"), "true with issuer: api", "false: an API issues a second value beside the first")
 	c.steps(at.key("issue"), s.Dashboard.Issue)
 	c.steps(at.key("retire"), s.Dashboard.Retire)
 }
@@ -93,12 +108,12 @@ type kindRule struct {
 
 func kindRules() map[ConsumerKind]kindRule {
 	return map[ConsumerKind]kindRule{
-		KindConfig:   {needs: []string{"stack", "values"}, allows: []string{"optional"}, by: []string{"attest", "config", "http", "person"}},
+		KindConfig:   {needs: []string{"stack", "values"}, allows: []string{"optional"}, by: []string{"attest", "config", "hash", "environ", "http", "person"}},
 		KindWorker:   {needs: []string{"stack", "worker", "values"}, by: []string{"attest", "http", "names", "person"}},
 		KindPass:     {by: []string{"pass"}},
 		KindBackend:  {by: []string{"login"}},
 		KindRegistry: {by: []string{"login"}},
-		KindManual:   {needs: []string{"steps"}, allows: []string{"values"}, by: []string{"attest", "http", "person"}},
+		KindManual:   {needs: []string{"steps"}, allows: []string{"values"}, by: []string{"attest", "environ", "http", "person"}},
 	}
 }
 
@@ -129,7 +144,7 @@ func (c *checker) consumer(at place, s Secret, consumer Consumer) {
 	c.steps(at.key("steps"), consumer.Steps)
 	c.consumerStack(at.key("stack"), consumer)
 	c.values(at, s, consumer)
-	c.probe(at.key("probe"), consumer.Probe, consumer.Kind, rule)
+	c.probe(at.key("probe"), s, consumer, rule)
 	c.wired(at.key("kind"), s, consumer.Kind)
 }
 

@@ -71,7 +71,7 @@ func TestSchemaRefuses(t *testing.T) {
 	for _, c := range [][2]string{
 		{"    service: cloudflare\n", "    service: cloudflare\n    owner: me\n"}, {"version: 1", "version: 2"},
 		{"maxAge: 90d", "maxAge: 90"}, {"kind: worker", "kind: lambda"}, {"        worker: badges\n", ""},
-		{"steps: [Set it.], ", ""}, {"by: attest", "by: login"}, {", badUrl: 'https://b.example'", ""},
+		{"steps: [Set it.], ", ""}, {"by: attest", "by: login"}, {"by: attest", "by: hash"}, {"by: attest", "by: environ"}, {"by: attest", "by: attest, pidFile: run"}, {", badUrl: 'https://b.example'", ""},
 		{"{name: edge, declared: true}", "{name: edge, declared: true, dir: x}"}, {"{name: edge, declared: true}", "{name: edge}"},
 		{"path: team/cf", "path: ../cf"}, {"read: raw", "read: all"}, {"[team]", "[]"}, {"    service: manual\n", ""},
 	} {
