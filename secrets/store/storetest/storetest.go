@@ -4,11 +4,16 @@ package storetest
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,11 +54,52 @@ func New(t testing.TB) *Fixture {
 	require.NoError(t, os.WriteFile(filepath.Join(f.GNUPGHome, "gpg-agent.conf"), []byte("s2k-count 65536\n"), 0o600))
 	// Registered before the agent is there, so that one of a half-made store dies too.
 	t.Cleanup(func() { f.stopAgent(f.GNUPGHome) })
-	f.Store, err = store.Create(t.Context(), store.CreateOptions{Dir: f.Dir, GNUPGHome: f.GNUPGHome, Remote: f.Remote,
-		Name: Name, Email: Email, Env: f.Env})
+	parts, err := template()
 	require.NoError(t, err)
+	// A copy: making a key and a repository takes a second of one's own.
+	require.NoError(t, os.CopyFS(home, parts))
+	require.NoError(t, os.Chmod(f.GNUPGHome, 0o700))
+	f.Git("remote", "set-url", "origin", f.Remote)
+	f.Store = f.Open(f.Options())
 	return f
 }
+
+// template is a store just made, as files in memory.
+var template = sync.OnceValues(func() (parts fstest.MapFS, err error) {
+	home, err := os.MkdirTemp("", "st")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(home)) }()
+	made, err := store.Create(context.Background(), store.CreateOptions{Dir: filepath.Join(home, "store"), GNUPGHome: filepath.Join(home, "g"),
+		Remote: filepath.Join(home, "remote.git"), Name: Name, Email: Email,
+		Env: []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "LC_ALL=C.UTF-8"}})
+	if err != nil {
+		return nil, err
+	}
+	if err := made.StopAgent(context.Background()); err != nil {
+		return nil, err
+	}
+	parts = fstest.MapFS{}
+	return parts, filepath.WalkDir(home, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(home, file)
+		info, err := d.Info()
+		switch {
+		case err != nil || name == ".":
+			return err
+		case d.IsDir():
+			parts[name] = &fstest.MapFile{Mode: info.Mode()}
+		case info.Mode().IsRegular():
+			data, err := os.ReadFile(file)
+			parts[name] = &fstest.MapFile{Data: data, Mode: info.Mode()}
+			return err
+		}
+		return nil // a socket
+	})
+})
 
 func (f *Fixture) stopAgent(home string) {
 	cmd := exec.Command("gpgconf", "--kill", "gpg-agent")
@@ -131,6 +177,14 @@ func (f *Fixture) Key(user, passphrase, expire string, extra ...string) string {
 	}
 	require.FailNow(f.t, "gpg lists no key")
 	return ""
+}
+
+// HideRemote makes the store's remote unreachable until the returned function is
+// called.
+func (f *Fixture) HideRemote() (back func()) {
+	f.t.Helper()
+	require.NoError(f.t, os.Rename(f.Remote, f.Remote+".away"))
+	return func() { require.NoError(f.t, os.Rename(f.Remote+".away", f.Remote)) }
 }
 
 // Clone makes a second checkout of the remote, as another operator has it, and
