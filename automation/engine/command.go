@@ -123,7 +123,7 @@ func (s *Stack) environ(providers map[string]int) []string {
 			env[name] = v
 		}
 	}
-	for _, from := range []map[string]secrets.Value{s.engine.opts.BackendEnv, s.spec.Env} {
+	for _, from := range []map[string]secrets.Value{s.engine.backendEnv(), s.spec.Env} {
 		for name, v := range from {
 			env[name] = string(v.Reveal())
 		}

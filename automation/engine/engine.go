@@ -74,6 +74,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	crypters map[[sha256.Size]byte]stackfile.Crypter
+	backend  map[string]secrets.Value
 }
 
 // New makes an engine, lowers this process's core dump limit to none, as it
@@ -89,7 +90,22 @@ func New(opts Options) *Engine {
 	// Lowering one's own limit cannot fail for want of rights.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	process.Sweep()
-	return &Engine{opts: opts, crypters: map[[sha256.Size]byte]stackfile.Crypter{}}
+	return &Engine{opts: opts, crypters: map[[sha256.Size]byte]stackfile.Crypter{}, backend: opts.BackendEnv}
+}
+
+// UseBackendEnv goes over to other credentials for the backend, from the next
+// command on: the present ones are about to die.
+func (e *Engine) UseBackendEnv(env map[string]secrets.Value) {
+	e.opts.Redactor.Add(env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"])
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.backend = env
+}
+
+func (e *Engine) backendEnv() map[string]secrets.Value {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.backend
 }
 
 // Processes is how many CLI processes have been started so far.

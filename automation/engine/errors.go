@@ -103,6 +103,9 @@ func (s *Stack) failure(ctx context.Context, step string, res process.Result, er
 	switch e.Kind {
 	case Locked:
 		e.Holder = s.holder(ctx)
+		// Where one of the catalog's stacks stands for several, ours is NAME/STACK.
+		name, _, _ := strings.Cut(s.spec.Name, "/")
+		e.Next += name
 	case Failed:
 		if text := complaint(e.Tail); text != "" {
 			e.Err = fmt.Errorf("%s: %w", text, e.Err)
@@ -145,7 +148,7 @@ func classes() []class {
 	re := regexp.MustCompile
 	return []class{
 		{Locked, re(`the stack is currently locked by|Another update is currently in progress|locks/organization/.*NotFound`),
-			"the stack is locked", "wait for the other update; if its process is gone: pulumi cancel --stack NAME in the project's folder"},
+			"the stack is locked", "wait for the other update; if its process is gone: go run . unlock --stack "},
 		{Passphrase, re(`incorrect passphrase|passphrase must be set`),
 			"the passphrase does not open this stack", "name the stack's own passphrase in the catalog (stacks: passphrase), or set PULUMI_CONFIG_PASSPHRASE_FILE"},
 		{NoStack, re(`no stack named '[^']*' found`), "the state backend does not have the stack", "check `stack:` and the state backend in the catalog"},

@@ -216,7 +216,7 @@ func (s *Stack) bucket(ctx context.Context) (*blob.Bucket, error) {
 // backendEnv is the engine's, with what the stack has of its own.
 func (s *Stack) backendEnv() map[string]secrets.Value {
 	env := map[string]secrets.Value{}
-	for _, from := range []map[string]secrets.Value{s.engine.opts.BackendEnv, s.spec.Env} {
+	for _, from := range []map[string]secrets.Value{s.engine.backendEnv(), s.spec.Env} {
 		for name, v := range from {
 			if strings.HasPrefix(name, "AWS_") {
 				env[name] = v

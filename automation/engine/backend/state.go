@@ -248,12 +248,14 @@ func list(ctx context.Context, b *blob.Bucket, prefix string) ([]string, error) 
 
 // denied knows the answers of S3 servers to a wrong or missing key.
 func denied(err error) bool {
+	return answered(err, "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId",
+		"Forbidden", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidToken")
+}
+
+// answered reports whether the S3 server answered with one of the codes.
+func answered(err error, codes ...string) bool {
 	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	return slices.Contains([]string{"AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId",
-		"Forbidden", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidToken"}, api.ErrorCode())
+	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
 }
 
 // Explain keeps what an error of the bucket is about and drops the request it

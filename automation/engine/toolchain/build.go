@@ -9,8 +9,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,10 +42,10 @@ func (s Setup) build(ctx context.Context, tmp, bin string, why error) error {
 		return missing("Go is not installed here", why)
 	}
 	src := filepath.Join(tmp, "src")
-	if err := writeModule(src); err != nil {
+	if err := writeModule(src, goMod, goSum); err != nil {
 		return err
 	}
-	version, err := pinned(yamlModule)
+	version, err := pinned(goMod, yamlModule)
 	if err != nil {
 		return err
 	}
@@ -55,7 +57,8 @@ func (s Setup) build(ctx context.Context, tmp, bin string, why error) error {
 		"github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", yamlModule+"/cmd/"+languageName)
 	cmd.Dir = src
 	cmd.Env = buildEnv(s.Offline)
-	if err := s.run(ctx, cmd); err != nil {
+	p := &buildProgress{what: "Pulumi CLI " + Version(), about: aboutPackages, programs: []string{cliName, languageName}}
+	if err := s.run(ctx, cmd, p); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("building the Pulumi CLI: %w", ctx.Err())
 		}
@@ -72,11 +75,11 @@ func missing(what string, why error) error {
 		what, strings.TrimPrefix(runtime.Version(), "go"), ErrNotInstalled)
 }
 
-func writeModule(dir string) error {
+func writeModule(dir string, mod, sum []byte) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return fmt.Errorf("writing the pinned modules: %w", err)
 	}
-	for name, content := range map[string][]byte{"go.mod": goMod, "go.sum": goSum} {
+	for name, content := range map[string][]byte{"go.mod": mod, "go.sum": sum} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return fmt.Errorf("writing the pinned modules: %w", err)
 		}
@@ -85,9 +88,10 @@ func writeModule(dir string) error {
 }
 
 // pinned returns the version that the pinned go.mod requires of a module.
-func pinned(module string) (string, error) {
-	for line := range strings.Lines(string(goMod)) {
-		if f := strings.Fields(line); len(f) >= 2 && f[0] == module {
+func pinned(mod []byte, module string) (string, error) {
+	for line := range strings.Lines(string(mod)) {
+		f := strings.Fields(strings.TrimPrefix(line, "require "))
+		if len(f) >= 2 && f[0] == module {
 			return f[1], nil
 		}
 	}
@@ -110,7 +114,7 @@ func buildEnv(offline bool) []string {
 }
 
 // run reports the build while it runs and kills the whole of it with ctx.
-func (s Setup) run(ctx context.Context, cmd *exec.Cmd) error {
+func (s Setup) run(ctx context.Context, cmd *exec.Cmd, p *buildProgress) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StderrPipe()
 	if err != nil {
@@ -121,7 +125,7 @@ func (s Setup) run(ctx context.Context, cmd *exec.Cmd) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer stop()
-	p := &buildProgress{start: time.Now()}
+	p.start = time.Now()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -151,12 +155,16 @@ func (s Setup) report(p *buildProgress, done <-chan struct{}) {
 // buildProgress counts what `go build -v` prints: modules that are fetched,
 // packages that are compiled. What the build cache holds is not printed.
 type buildProgress struct {
-	start time.Time
+	// what is built, in words; about how many packages; its programs' names.
+	what     string
+	about    int
+	programs []string
+	start    time.Time
 
 	mu       sync.Mutex
 	modules  int
 	packages int
-	programs int
+	built    int
 	last     []string
 }
 
@@ -177,8 +185,8 @@ func (p *buildProgress) add(line string) {
 		p.modules++
 	case !strings.ContainsAny(line, " \t:"):
 		p.packages++
-		if strings.HasSuffix(line, "/cmd/"+cliName) || strings.HasSuffix(line, "/cmd/"+languageName) {
-			p.programs++
+		if slices.Contains(p.programs, path.Base(line)) && strings.HasSuffix(path.Dir(line), "/cmd") {
+			p.built++
 		}
 	default:
 		if p.last = append(p.last, line); len(p.last) > 8 {
@@ -192,12 +200,12 @@ func (p *buildProgress) line() string {
 	defer p.mu.Unlock()
 	elapsed := int(time.Since(p.start).Seconds())
 	if p.packages == 0 && p.modules > 0 {
-		return fmt.Sprintf("building Pulumi CLI %s: fetching modules, %d so far, %d s", Version(), p.modules, elapsed)
+		return fmt.Sprintf("building %s: fetching modules, %d so far, %d s", p.what, p.modules, elapsed)
 	}
-	if p.programs == 2 {
-		return fmt.Sprintf("building Pulumi CLI %s: linking, %d s", Version(), elapsed)
+	if p.built == len(p.programs) {
+		return fmt.Sprintf("building %s: linking, %d s", p.what, elapsed)
 	}
-	return fmt.Sprintf("building Pulumi CLI %s: %d of at most %d packages, %d s", Version(), p.packages, aboutPackages, elapsed)
+	return fmt.Sprintf("building %s: %d of at most %d packages, %d s", p.what, p.packages, p.about, elapsed)
 }
 
 func (p *buildProgress) tail() string {

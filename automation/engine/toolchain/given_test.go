@@ -58,15 +58,15 @@ func TestEmbeddedModulesAreThoseOfTools(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(embedded), "run: cp tools/%s automation/engine/toolchain/modules/%s.txt", name, name)
 	}
-	cli, err := pinned("github.com/pulumi/pulumi/pkg/v3")
+	cli, err := pinned(goMod, "github.com/pulumi/pulumi/pkg/v3")
 	require.NoError(t, err)
 	require.Equal(t, "v"+Version(), cli, "tools/go.mod must pin the SDK's version")
-	_, err = pinned(yamlModule)
+	_, err = pinned(goMod, yamlModule)
 	require.NoError(t, err)
 }
 
 func TestBuildProgress(t *testing.T) {
-	p := &buildProgress{}
+	p := &buildProgress{what: "it", about: 3, programs: []string{cliName, languageName}}
 	require.Contains(t, p.line(), "0 of at most")
 	p.add("go: downloading github.com/pulumi/pulumi/pkg/v3 v3.259.0")
 	require.Contains(t, p.line(), "fetching modules, 1 so far")

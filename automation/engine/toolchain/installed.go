@@ -78,14 +78,14 @@ func writeStamp(root, source string) error {
 	return nil
 }
 
-// sweep removes what a killed setup left and a toolchain that is not whole.
-// Only the holder of the lock calls it.
-func sweep(dir string) error {
+// sweep removes what a killed setup left, and what is at whole although it is
+// not. Only the holder of the lock calls it.
+func sweep(dir, whole string) error {
 	stale, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
 	if err != nil {
 		return fmt.Errorf("looking for leftovers of a setup: %w", err)
 	}
-	for _, path := range append(stale, versionDir(dir)) {
+	for _, path := range append(stale, whole) {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("removing leftovers of a setup: %w", err)
 		}

@@ -30,7 +30,7 @@ func (s Setup) lock(ctx context.Context, path string) (func(), error) {
 		}
 		if time.Since(told) > 5*time.Second {
 			told = time.Now()
-			s.say("another process is providing the Pulumi CLI, waiting for it (%d s)", int(time.Since(start).Seconds()))
+			s.say("another process is setting up, waiting for it (%d s)", int(time.Since(start).Seconds()))
 		}
 		select {
 		case <-ctx.Done():

@@ -101,7 +101,7 @@ func (s Setup) Ensure(ctx context.Context) (*CLI, error) {
 
 // provide fills a temporary folder and renames it into place at the very end.
 func (s Setup) provide(ctx context.Context, dir string) error {
-	if err := sweep(dir); err != nil {
+	if err := sweep(dir, versionDir(dir)); err != nil {
 		return err
 	}
 	tmp, err := os.MkdirTemp(dir, tempPrefix)

@@ -1,0 +1,70 @@
+package backend
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+)
+
+// ErrNoCreateOnly: the server overwrites an object although it was asked to
+// create it only. Two operators at once would not notice each other there.
+var ErrNoCreateOnly = errors.New("the state backend does not honour create-only writes (If-None-Match: *), so it cannot keep two operators apart: use a backend that does")
+
+// probeDir is beside the journal's folders of secrets, whose names never begin
+// with a dot.
+const probeDir = ".rotation/.probe/"
+
+// probeCleanup bounds the removal of the probe, which is also done for a caller
+// that gave up.
+const probeCleanup = 10 * time.Second
+
+// CreateOnly tries whether the backend honours create-only writes: it writes an
+// object of a random name twice, of which the second must be refused, and
+// deletes it. ErrNoCreateOnly where it is not.
+func CreateOnly(ctx context.Context, b *blob.Bucket) (err error) {
+	key := probeDir + rand.Text()
+	err = create(ctx, b, key)
+	if refused(err) {
+		// Nobody else has this name: the server refuses all such writes.
+		return fmt.Errorf("probing the state backend: %w", ErrNoCreateOnly)
+	}
+	if err != nil {
+		return fmt.Errorf("probing the state backend: %w", Explain(err))
+	}
+	defer func() { err = errors.Join(err, removeProbe(ctx, b, key)) }()
+	err = create(ctx, b, key)
+	switch {
+	case refused(err):
+		return nil
+	case err == nil:
+		return fmt.Errorf("probing the state backend: %w", ErrNoCreateOnly)
+	}
+	return fmt.Errorf("probing the state backend: %w", Explain(err))
+}
+
+func create(ctx context.Context, b *blob.Bucket, key string) error {
+	return b.WriteAll(ctx, key, []byte("{}"), &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
+}
+
+// refused: 412, or 501 from a server that knows the header and cannot do it.
+func refused(err error) bool {
+	switch gcerrors.Code(err) {
+	case gcerrors.FailedPrecondition, gcerrors.AlreadyExists, gcerrors.Unimplemented:
+		return true
+	}
+	return answered(err, "NotImplemented", "ConditionalRequestConflict")
+}
+
+func removeProbe(ctx context.Context, b *blob.Bucket, key string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeCleanup)
+	defer cancel()
+	if err := b.Delete(ctx, key); err != nil {
+		return fmt.Errorf("removing %s from the state backend: %w", key, Explain(err))
+	}
+	return nil
+}
