@@ -197,7 +197,7 @@ func (t *Target) Free() error {
 		return &engine.Error{Kind: engine.Locked, Stack: t.Name, Step: "looking at the state",
 			Holder: fmt.Sprintf("%s on %s (process %d, since %s)", l.User, l.Host, l.Pid, l.Time.Format(time.RFC3339)),
 			Err:    errors.New("another update holds the stack's lock"),
-			Next:   "wait for it to end; if it is dead: pulumi cancel --stack " + t.stackName() + " --cwd " + t.spec.Dir}
+			Next:   "wait for it to end; if it is dead: go run . unlock --stack " + t.Entry.Name}
 	}
 	return nil
 }
@@ -212,11 +212,4 @@ func (t *Target) Unlock(ctx context.Context, locks []engine.Lock) (err error) {
 	}
 	t.State, err = t.stack.State(ctx)
 	return err
-}
-
-func (t *Target) stackName() string {
-	if t.spec.Stack == "" {
-		return t.Name
-	}
-	return t.spec.Stack
 }
