@@ -58,10 +58,8 @@ func cutOff(t *rollout.Target, jobs []*job) bool {
 			if !uses || last.State.Finished() || l.Host != last.Holder.Host || l.User != last.Holder.User {
 				return false
 			}
-			if last.Released {
-				return gone(l) // our run ended well, but the CLI under it was killed
-			}
-			return last.Holder.Dead() && !l.Time.Before(last.Time)
+			// Our run may have ended well, and only the CLI under it was killed.
+			return (last.Holder.Dead() || gone(l)) && !l.Time.Before(last.Time)
 		})
 	}
 	return !slices.ContainsFunc(t.State.Locks, func(l engine.Lock) bool { return !ours(l) })

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
@@ -39,37 +38,43 @@ func (r *run) dead(ctx context.Context, checker services.Checker, value, living 
 	}
 }
 
-// kill retires the old value and tries it until its service refuses it. The
-// evidence says what was seen and what is only somebody's word.
+// kill retires the value that leaves and tries it until its service refuses it.
+// The evidence says what was seen and what is only somebody's word.
 func (r *run) kill(ctx context.Context, j *job, line Line) (string, error) {
+	if len(j.retired()) == 0 && j.back {
+		return r.neverMade(ctx, j)
+	}
+	byAPI, err := r.deleteByAPI(ctx, j)
+	if err != nil {
+		return "", err
+	}
 	checker, ok := r.Checker(j.secret.Service)
 	tested := r.doors(j)
-	if !ok || len(tested) == 0 || !j.oldKnown() {
-		if err := r.stated(ctx, j); err != nil {
-			return "", err
-		}
-		return "stated: " + names(j.moved) + " retired at the dashboard; the service cannot be asked about it", nil
+	if !ok || len(tested) == 0 || !j.allKnown(j.leaving()) {
+		return r.unseen(ctx, j, byAPI)
 	}
-	report, err := r.dead(ctx, checker, j.old, j.next)
-	if gone := err == nil && report.State == services.Dead; gone && len(untested(j)) == 0 {
+	report, err := r.refused(ctx, j, checker)
+	if gone := err == nil && report.State == services.Dead; gone && (byAPI || len(untested(j)) == 0) {
 		return r.evidence(j, tested), nil
 	} else if gone {
 		err = r.stated(ctx, j)
+	} else if byAPI {
+		err = nil // it dies in a moment
 	} else {
 		err = r.retirePerson(ctx, j)
 	}
 	if err != nil {
 		return "", err
 	}
-	line.Say("trying the old value until " + j.secret.Service + " refuses it")
+	line.Say("trying the " + j.unwanted() + " value until " + j.secret.Service + " refuses it")
 	deadline := time.Now().Add(r.Death.Limit)
 	for {
-		report, err = r.dead(ctx, checker, j.old, j.next)
+		report, err = r.refused(ctx, j, checker)
 		if err == nil && report.State == services.Dead {
 			return r.evidence(j, tested), nil
 		}
 		if !time.Now().Before(deadline) {
-			return "", r.debt(ctx, j, report, err)
+			return "", r.notDead(ctx, j, report, err)
 		}
 		if err := pause(ctx, r.Death.Every); err != nil {
 			return "", err
@@ -77,7 +82,67 @@ func (r *run) kill(ctx context.Context, j *job, line Line) (string, error) {
 	}
 }
 
-// stated has a person retire the old value, unless the journal holds that word
+// refused is dead for the value that leaves, at its service and at every other
+// door that is logged in at with it: each learns of its end in its own time.
+func (r *run) refused(ctx context.Context, j *job, checker services.Checker) (services.Report, error) {
+	report, err := r.dead(ctx, checker, j.leaving(), j.living())
+	if err != nil || report.State != services.Dead {
+		return report, err
+	}
+	for _, c := range j.secret.Consumers {
+		if c.Probe.By != "login" {
+			continue
+		}
+		at, err := r.Asker.Login(ctx, c, j.leaving())
+		if err != nil && (j.oldDead || r.options.Unproven) {
+			continue // its own service refuses it; that this door was closed is owed
+		}
+		if err != nil || at.State != services.Dead {
+			at.Detail = c.Name + " does not refuse it: " + at.Detail
+			return at, err
+		}
+	}
+	return report, nil
+}
+
+// living is the credential that the service must go on accepting; nil where
+// there is none.
+func (j *job) living() services.Credential {
+	if !j.allKnown(j.goal()) {
+		return nil
+	}
+	return j.goal()
+}
+
+// unseen is the evidence where no service can be asked about the value.
+func (r *run) unseen(ctx context.Context, j *job, byAPI bool) (string, error) {
+	if byAPI {
+		return j.secret.Service + " deleted " + j.leavingID() + "; its value could not be tried", nil
+	}
+	if err := r.stated(ctx, j); err != nil {
+		return "", err
+	}
+	return "stated: " + names(j.moved) + " retired at the dashboard; the service cannot be asked about it", nil
+}
+
+// neverMade: a rollback found no new value. What the service's API may have made
+// for an interrupted run is deleted all the same.
+func (r *run) neverMade(ctx context.Context, j *job) (string, error) {
+	if issuer, ok := r.issuer(j); ok {
+		err := r.effect(ctx, j, j.revoking(), "deleting what carries the label "+label(j), func(ctx context.Context) error {
+			return r.orphans(ctx, j, issuer, j.goal(), "")
+		})
+		if err != nil {
+			return "", r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
+		}
+	}
+	if j.source == fromPerson {
+		r.Watch.Begin(j.secret.Name, "").Warn("if you made a new value at " + j.secret.Dashboard.URL + ", delete it there: it was never stored")
+	}
+	return "no new value was ever stored", nil
+}
+
+// stated has a person retire the value, unless the journal holds that word
 // already.
 func (r *run) stated(ctx context.Context, j *job) error {
 	if j.log.Last().Stated {
@@ -86,16 +151,16 @@ func (r *run) stated(ctx context.Context, j *job) error {
 	return r.retirePerson(ctx, j)
 }
 
-// retirePerson has the old values of the entries that moved killed, and records
-// that a person said so.
+// retirePerson has the values that leave killed, of the entries that moved, and
+// records that a person said so.
 func (r *run) retirePerson(ctx context.Context, j *job) error {
-	err := r.effect(ctx, j, journal.Revoking, "retiring the old value", func(ctx context.Context) error {
-		return r.Person.Retire(ctx, j.secret, j.retired())
+	err := r.effect(ctx, j, j.revoking(), "retiring the "+j.unwanted()+" value", func(ctx context.Context) error {
+		return r.Person.Retire(ctx, j.secret, Retirement{Values: j.retired(), Back: j.back, Unproven: r.options.Unproven})
 	})
 	if err != nil {
 		return err
 	}
-	e := r.standing(j, journal.Revoking, "a person said that the old value is retired")
+	e := r.standing(j, j.revoking(), "a person said that the "+j.unwanted()+" value is retired")
 	e.Stated = true
 	return r.record(context.WithoutCancel(ctx), j, e)
 }
@@ -105,8 +170,8 @@ func (r *run) retirePerson(ctx context.Context, j *job) error {
 func (j *job) retired() services.Credential {
 	out := services.Credential{}
 	for _, e := range j.moved {
-		if old := j.old[e.Name()]; !old.IsZero() && !old.Equal(j.next[e.Name()]) {
-			out[e.Name()] = old
+		if v := j.leaving()[e.Name()]; !v.IsZero() && !v.Equal(j.goal()[e.Name()]) {
+			out[e.Name()] = v
 		}
 	}
 	return out
@@ -124,13 +189,13 @@ func untested(j *job) []secrets.Entry {
 }
 
 func (r *run) evidence(j *job, tested []secrets.Entry) string {
-	text := fmt.Sprintf("%s refuses the old %s", j.secret.Service, names(tested))
+	text := fmt.Sprintf("%s refuses the %s %s", j.secret.Service, j.unwanted(), names(tested))
 	var stated []string
 	for _, e := range untested(j) {
 		stated = append(stated, e.Name())
 	}
 	if len(stated) > 0 {
-		text += "; stated: old " + strings.Join(stated, ", ") + " retired at the dashboard"
+		text += "; stated: " + j.unwanted() + " " + strings.Join(stated, ", ") + " retired at the dashboard"
 	}
 	return text
 }

@@ -25,7 +25,7 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 		return err
 	}
 	for _, j := range jobs {
-		if err := r.record(ctx, j, r.standing(j, deployingAtLeast(j.state), "setting config and running up: "+r.targetNames())); err != nil {
+		if err := r.record(ctx, j, r.standing(j, j.atLeast(journal.Deploying), "setting config and running up: "+r.targetNames())); err != nil {
 			return err
 		}
 	}
@@ -38,13 +38,13 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 	return errors.Join(errs...)
 }
 
-// deployingAtLeast never takes a rotation back: one that was promoted already
-// deploys again without being unpromoted in the record.
-func deployingAtLeast(s journal.State) journal.State {
-	if s.AtLeast(journal.Deploying) {
-		return s
+// atLeast never takes a rotation back: one that was promoted already deploys
+// again without being unpromoted in the record. A rollback has one state.
+func (j *job) atLeast(s journal.State) journal.State {
+	if j.back || j.state.AtLeast(s) {
+		return j.state
 	}
-	return journal.Deploying
+	return s
 }
 
 // agreedStill previews again where the plan was made with stand-ins.
@@ -111,7 +111,7 @@ func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
 			text += "; taken over, value not proven: " + strings.Join(out.TakenOver, ", ")
 		}
 		line.Done(text)
-		if file := t.Uncommitted(); file != "" && result == "updated" {
+		if file := t.Uncommitted(); file != "" && result == "updated" && !r.options.Commit {
 			r.Watch.Begin(t.Name, "").Warn("commit and push " + file)
 		}
 	}
@@ -158,13 +158,17 @@ func done(n map[string]int) string {
 func (r *run) message() string {
 	var parts []string
 	for _, j := range r.rolling() {
-		parts = append(parts, fmt.Sprintf("rotate %s (rotation %s)", j.secret.Name, j.id))
+		does := "rotate"
+		if j.back {
+			does = "roll back"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s (rotation %s)", does, j.secret.Name, j.id))
 	}
 	return strings.Join(parts, ", ")
 }
 
 // verify has every consumer prove, several times over a window, that it runs
-// with the new value.
+// with the value that stays.
 func (r *run) verify(ctx context.Context, jobs []*job) error {
 	errs := make([]error, len(jobs))
 	var wg sync.WaitGroup
@@ -176,20 +180,33 @@ func (r *run) verify(ctx context.Context, jobs []*job) error {
 }
 
 func (r *run) verifyJob(ctx context.Context, j *job) error {
-	answers, err := r.ask(ctx, j, r.questions(j, j.next, false))
+	answers, err := r.ask(ctx, j, r.questions(j, j.goal(), false))
 	if err != nil {
 		return err
 	}
-	e := r.standing(j, verifiedAtLeast(j.state), "every consumer proved the new value")
+	tried, err := r.tried(ctx, j)
+	if err != nil {
+		return err
+	}
+	answers = append(answers, tried...)
+	e := r.standing(j, j.atLeast(journal.Verified), "every consumer proved the "+j.wanted()+" value")
 	e.Answers = answers
 	return r.record(ctx, j, e)
 }
 
-func verifiedAtLeast(s journal.State) journal.State {
-	if s.AtLeast(journal.Verified) {
-		return s
+// wanted and unwanted call the value that stays and the one that leaves.
+func (j *job) wanted() string {
+	if j.back {
+		return "old"
 	}
-	return journal.Verified
+	return "new"
+}
+
+func (j *job) unwanted() string {
+	if j.back {
+		return "new"
+	}
+	return "old"
 }
 
 // ask watches the consumers of one job over the window and refuses anything but
@@ -217,10 +234,10 @@ func (r *run) ask(ctx context.Context, j *job, questions []proof.Question) ([]jo
 		lines[res.Consumer].Fail(fmt.Sprintf("%s: %s", j.secret.Name, res.Answer))
 		bad = append(bad, res)
 	}
-	if len(bad) == 0 {
+	if len(bad) == 0 || r.owed(j, bad) {
 		return answers, nil
 	}
-	return nil, r.unproven(j, bad, "the old value was not retired")
+	return nil, r.unproven(j, bad, "the "+j.unwanted()+" value was not retired")
 }
 
 func (r *run) unproven(j *job, bad []proof.Result, old string) error {
@@ -233,7 +250,7 @@ func (r *run) unproven(j *job, bad []proof.Result, old string) error {
 		}
 	}
 	return &Error{Reason: reason, Secret: j.secret.Name, Step: "asking consumers",
-		Detail: "not proven to run with the new value: " + strings.Join(parts, "; ") + "; " + old,
+		Detail: "not proven to run with the " + j.wanted() + " value: " + strings.Join(parts, "; ") + "; " + old,
 		Next:   []string{"go run . verify --secret " + j.secret.Name, again(j.secret.Name)}}
 }
 

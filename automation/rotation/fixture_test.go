@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
@@ -30,6 +29,7 @@ type issuer struct {
 	keeps   bool              // retiring does not kill
 	moody   int               // so many refusals of whatever comes, then right again
 	issued  int
+	api     api
 }
 
 func (i *issuer) Check(_ context.Context, c services.Credential) (services.Report, error) {
@@ -39,8 +39,9 @@ func (i *issuer) Check(_ context.Context, c services.Credential) (services.Repor
 		i.moody--
 		return services.Report{State: services.Dead, Detail: "a bad moment"}, nil
 	}
-	account, alive := i.account[string(c["api-key"].Reveal())]
-	if alive || i.deaf {
+	value := string(c["api-key"].Reveal())
+	account, alive := i.account[value]
+	if alive = alive && !i.api.disabled[value]; alive || i.deaf {
 		return services.Report{State: services.Alive, Account: account, Mode: "live"}, nil
 	}
 	return services.Report{State: services.Dead, Detail: "unknown key"}, nil
@@ -76,10 +77,15 @@ type world struct {
 	secret  secrets.Secret
 
 	// What the person does and was asked.
-	account string
-	retired []string
-	never   bool
-	told    int
+	account   string
+	retired   []string
+	never     bool
+	told      int
+	confirmed []string
+	// refuse makes Confirm a no; down is a consumer that does not answer, needs
+	// the value that it cannot do without.
+	refuse, down bool
+	needs        string
 	// die panics at the n-th line of progress: a process that is gone.
 	die, lines int
 }
@@ -102,10 +108,10 @@ func (w *world) Issue(context.Context, secrets.Secret, []secrets.Entry) (service
 	return services.Credential{"api-key": secrets.NewValue([]byte(w.issuer.make(w.account)))}, nil
 }
 
-func (w *world) Retire(_ context.Context, _ secrets.Secret, old services.Credential) error {
+func (w *world) Retire(_ context.Context, _ secrets.Secret, gone Retirement) error {
 	w.issuer.mu.Lock()
 	defer w.issuer.mu.Unlock()
-	value := string(old["api-key"].Reveal())
+	value := string(gone.Values["api-key"].Reveal())
 	w.retired = append(w.retired, value)
 	if !w.issuer.keeps {
 		delete(w.issuer.account, value)
@@ -114,6 +120,32 @@ func (w *world) Retire(_ context.Context, _ secrets.Secret, old services.Credent
 }
 
 func (w *world) Tell(context.Context, secrets.Secret) (bool, error) { w.told++; return w.never, nil }
+
+// Confirm says yes and remembers the question.
+func (w *world) Confirm(_ context.Context, q Confirmation) error {
+	w.confirmed = append(w.confirmed, q.Title)
+	if w.refuse {
+		return &Error{Reason: Waiting, Secret: q.Secret, Detail: "not confirmed"}
+	}
+	return nil
+}
+
+// login is a consumer that is down, or stops working when a value dies.
+func (w *world) login(_ context.Context, _ secrets.Consumer, c services.Credential) (services.Report, error) {
+	if w.down {
+		return services.Report{State: services.Unknown}, &services.Error{Kind: services.Outage, Message: "no answer"}
+	}
+	if w.needs != "" && !w.issuer.living(w.needs) {
+		return services.Report{State: services.Dead, Detail: "it stopped"}, nil
+	}
+	return w.issuer.Check(context.Background(), c)
+}
+
+// withDoor adds a consumer that is logged in at.
+func (w *world) withDoor() *world {
+	w.secret.Consumers = append(w.secret.Consumers, secrets.Consumer{Name: "door", Kind: secrets.KindBackend, Probe: secrets.Probe{Kind: secrets.ProofWorks, By: "login"}})
+	return w
+}
 
 // Begin implements Watcher.
 func (w *world) Begin(string, string) Line {
@@ -137,10 +169,12 @@ func (w *world) rotator() *Rotator {
 	return &Rotator{
 		Catalog: cat, Store: w.pass.Store, Journal: journal.InDir(w.journal), Fleet: &rollout.Fleet{Catalog: cat},
 		Checker: func(string) (services.Checker, bool) { return w.issuer, true },
+		Issuer:  func(string) (services.Issuer, bool) { return w.issuer, true },
+		Hide:    func(services.Credential) {},
 		Asker: &proof.Asker{Now: time.Now, Pass: func(ctx context.Context, e secrets.Entry) (secrets.Value, error) {
 			return w.value(ctx, e.Path)
-		}},
-		Person: w, Watch: w, Key: secrets.NewValue([]byte("fingerprint key")), KeepKey: func(context.Context) error { return nil },
+		}, Login: w.login},
+		Person: w, Watch: w, Key: secrets.NewValue([]byte("fingerprint key")), KeepKey: func(context.Context) (bool, error) { return false, nil },
 		Window: short, Settle: short, Death: short,
 		Now: func() time.Time { return w.now }, NewID: func() string { return fmt.Sprintf("r%d", time.Now().UnixNano()) },
 	}
@@ -166,6 +200,11 @@ func (w *world) rotate(o Options) (Report, error) {
 // killedAt runs one call that dies at its n-th line of progress, and reports
 // whether it lived that long.
 func (w *world) killedAt(n int, o Options) (killed bool) {
+	return w.killed(n, func() { _, _ = w.rotate(o) })
+}
+
+// killed is killedAt for any call.
+func (w *world) killed(n int, call func()) (killed bool) {
 	w.lines, w.die = 0, n
 	defer func() {
 		w.die = 0
@@ -174,7 +213,7 @@ func (w *world) killedAt(n int, o Options) (killed bool) {
 			killed = true
 		}
 	}()
-	_, _ = w.rotate(o)
+	call()
 	return false
 }
 
@@ -200,15 +239,3 @@ func (w *world) edit(value string) {
 }
 
 var noGrace = func() *time.Duration { d := time.Duration(0); return &d }()
-
-// replaceHolder makes a living process of this host the holder of an event.
-func replaceHolder(t *testing.T, data []byte, pid int) []byte {
-	var e map[string]any
-	require.NoError(t, json.Unmarshal(data, &e))
-	holder := e["holder"].(map[string]any)
-	holder["pid"] = pid
-	delete(holder, "started")
-	out, err := json.Marshal(e)
-	require.NoError(t, err)
-	return out
-}

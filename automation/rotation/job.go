@@ -2,11 +2,10 @@ package rotation
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -19,6 +18,7 @@ const (
 	fromPending = "pending" // a value stored by an earlier run
 	fromTyped   = "typed"   // standard input
 	fromPerson  = "person"  // somebody makes it at the dashboard
+	fromIssuer  = "issuer"  // the service's API makes it
 )
 
 // PendingPath is where a new value of an entry waits for its promotion.
@@ -48,7 +48,62 @@ type job struct {
 	// askedBefore: the run before this one may have been given new values that
 	// it could not store any more.
 	askedBefore bool
-	report      Report
+	// back: every consumer is taken back to the old value, and the new one is
+	// retired.
+	back bool
+	// rolled: every consumer and pass have the value that stays.
+	rolled bool
+	// condemned: the present value is killed although there is no new one.
+	condemned bool
+	// agreed: the name was typed for a death without proof.
+	agreed bool
+	// redeploy: a consumer that had the new value has lost it since.
+	redeploy bool
+	// newID and oldID are what the service calls the two credentials.
+	newID, oldID string
+	hold         *journal.Hold
+	debts        []string
+	report       Report
+}
+
+// goal is the credential that every consumer shall run with; leaving is the one
+// that is retired.
+func (j *job) goal() services.Credential {
+	if j.back {
+		return j.old
+	}
+	return j.next
+}
+
+func (j *job) leaving() services.Credential {
+	if j.back {
+		return j.next
+	}
+	return j.old
+}
+
+func (j *job) leavingID() string {
+	if j.back {
+		return j.newID
+	}
+	return j.oldID
+}
+
+// revoking is the state in which the credential that leaves is killed. A
+// rollback has no other, and without a new value the rotation has yet to begin.
+func (j *job) revoking() journal.State {
+	switch {
+	case j.back:
+		return journal.RollingBack
+	case j.condemned:
+		return journal.Planned
+	}
+	return journal.Revoking
+}
+
+// allKnown reports whether a credential's values are all at hand.
+func (j *job) allKnown(c services.Credential) bool {
+	return !slices.ContainsFunc(j.secret.Entries, func(e secrets.Entry) bool { return c[e.Name()].IsZero() })
 }
 
 // known reports whether every new value is at hand.
@@ -62,14 +117,7 @@ func (j *job) known() bool {
 }
 
 // oldKnown reports whether every old value is at hand.
-func (j *job) oldKnown() bool {
-	for _, e := range j.secret.Entries {
-		if j.old[e.Name()].IsZero() {
-			return false
-		}
-	}
-	return true
-}
+func (j *job) oldKnown() bool { return j.allKnown(j.old) }
 
 func (j *job) moves(name string) bool {
 	return slices.ContainsFunc(j.moved, func(e secrets.Entry) bool { return e.Name() == name })
@@ -81,6 +129,7 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	e := journal.Event{
 		Rotation: j.id, State: state, Step: step, Source: j.source, OldDead: j.oldDead,
 		Entries: map[string]journal.Move{}, Promoted: last.Promoted, PromotedAt: last.PromotedAt,
+		NewID: j.newID, OldID: j.oldID, Hold: j.hold, Debts: slices.Clone(j.debts),
 	}
 	for _, m := range j.moved {
 		move := r.move(j, m.Name())
@@ -92,7 +141,7 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	}
 	if last.Rotation == j.id {
 		e.Answers, e.GraceUntil, e.RevokedAt = last.Answers, last.GraceUntil, last.RevokedAt
-		e.Evidence, e.Debts, e.Stated = last.Evidence, last.Debts, last.Stated
+		e.Evidence, e.Stated = last.Evidence, last.Stated
 	}
 	return e
 }
@@ -111,11 +160,32 @@ func (r *run) move(j *job, name string) journal.Move {
 // record appends an event and moves the job on. It is the one place through
 // which every effect goes: nothing outside changes before its event is durable.
 func (r *run) record(ctx context.Context, j *job, e journal.Event) error {
-	if err := j.log.Append(ctx, e); err != nil {
+	if err := r.mine(j); err != nil {
+		return err
+	}
+	err := j.log.Append(ctx, e)
+	if taken := (*journal.TakenError)(nil); errors.As(err, &taken) {
+		err = r.takeUp(ctx, j, e, err)
+	}
+	if err != nil {
 		return err
 	}
 	j.state, j.report.State = e.State, e.State
 	return nil
+}
+
+// takeUp goes on over a hold that somebody has set or taken off meanwhile: it is
+// in force from here on, and nothing else has changed.
+func (r *run) takeUp(ctx context.Context, j *job, e journal.Event, taken error) error {
+	only, err := j.log.Held(ctx)
+	if err != nil || !only {
+		return errors.Join(taken, err)
+	}
+	j.hold = j.log.Last().Hold
+	if e.Hold = j.hold; j.hold != nil && e.State == journal.Revoking && j.state != journal.Revoking && !r.options.Unproven {
+		return r.held(j)
+	}
+	return j.log.Append(ctx, e)
 }
 
 // effect journals the step, then does it. A step that has begun is finished
@@ -128,44 +198,6 @@ func (r *run) effect(ctx context.Context, j *job, state journal.State, step stri
 		return err
 	}
 	return do(context.WithoutCancel(ctx))
-}
-
-// release marks unfinished jobs as held by nobody, so that the next run, on any
-// host, may go on at once. It is done also after Ctrl-C.
-func (r *run) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
-	defer cancel()
-	for _, j := range r.jobs {
-		last := j.log.Last()
-		if last.Rotation != j.id || last.State.Finished() || last.Released {
-			continue
-		}
-		e := r.standing(j, last.State, "released")
-		e.Released = true
-		// A failure costs the next run only patience: this holder is then
-		// recognised as dead, or waited for.
-		_ = j.log.Append(ctx, e)
-	}
-}
-
-const releaseTime = 10 * time.Second
-
-// freeAfter is how long the last event of a holder on another host, who cannot
-// be proven dead, keeps others out. It outlasts the longest single step.
-const freeAfter = 15 * time.Minute
-
-// held refuses a secret whose rotation somebody else is carrying out now.
-func (r *run) held(log *journal.Log) error {
-	last := log.Last()
-	if last.State.Finished() || last.Released || last.Holder == journal.Self() || last.Holder.Dead() {
-		return nil
-	}
-	until := last.Time.Add(freeAfter)
-	if last.Holder.Host != journal.Self().Host && r.Now().After(until) {
-		return nil
-	}
-	return &Error{Reason: Held, Secret: last.Secret, Detail: fmt.Sprintf("%s is rotating it since %s (%s)", last.Holder, last.Time.Format(time.RFC3339), last.State),
-		Next: []string{"wait for it to end, then: " + again(last.Secret)}}
 }
 
 // fill brings the job's values into its report.

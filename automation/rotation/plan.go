@@ -14,6 +14,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // Plan is what a person is asked to agree to. It holds names and fingerprints.
@@ -34,6 +35,8 @@ type SecretPlan struct {
 	Consumers []ConsumerReport
 	// OldDead: the service refuses the present value already.
 	OldDead bool
+	// Back: consumers go back to the old value.
+	Back bool
 	// KillsOld: issuing the new value kills the old one at once.
 	KillsOld bool
 	Grace    time.Duration
@@ -64,7 +67,10 @@ func (r *run) prepare(ctx context.Context, names []string) error {
 		line.Fail("stopped: nothing was changed")
 		return err
 	}
-	if len(r.rolling()) > 0 {
+	if r.verb == toRotate {
+		r.relapsed(ctx)
+	}
+	if len(r.rolling()) > 0 && r.verb != toRevoke {
 		line.Say("asking services and consumers about the present values")
 		if err := r.inspect(ctx); err != nil {
 			line.Fail("stopped: nothing was changed")
@@ -72,16 +78,37 @@ func (r *run) prepare(ctx context.Context, names []string) error {
 		}
 	}
 	line.Done(r.summary())
-	if len(r.rolling()) == 0 {
+	if len(r.rolling()) == 0 || r.verb == toRevoke {
 		return nil
 	}
 	return r.preview(ctx)
+}
+
+// relapsed finds consumers that had the new value and have another one now:
+// somebody deployed over it, so it is deployed once more before the old value
+// may go.
+func (r *run) relapsed(ctx context.Context) {
+	for _, j := range r.closing() {
+		if j.back {
+			continue
+		}
+		for _, res := range r.Asker.AskAll(ctx, r.questions(j, j.goal(), true)) {
+			if res.Answer == proof.Differs {
+				j.redeploy = true
+				r.Watch.Begin(res.Consumer, "").Warn("it has lost the new " + j.secret.Name + ", so it is rolled out again: " + res.Detail)
+			}
+		}
+	}
 }
 
 func (r *run) summary() string {
 	var parts []string
 	for _, j := range r.jobs {
 		switch {
+		case j.condemned:
+			parts = append(parts, j.secret.Name+": its present value is to die")
+		case j.back:
+			parts = append(parts, j.secret.Name+" goes back to its old "+names(j.moved))
 		case j.continued:
 			parts = append(parts, fmt.Sprintf("%s goes on at %s", j.secret.Name, j.state))
 		default:
@@ -89,7 +116,7 @@ func (r *run) summary() string {
 		}
 	}
 	if len(parts) == 0 {
-		return "nothing is pending"
+		return "nothing is to be done"
 	}
 	return strings.Join(parts, "; ")
 }
@@ -110,9 +137,12 @@ func (r *run) look(ctx context.Context, names []string) error {
 		}
 		chosen = append(chosen, s)
 	}
+	if err := r.unheld(ctx, chosen); err != nil {
+		return err
+	}
 	jobs := make([]*job, 0, len(chosen))
 	for _, s := range chosen {
-		j, err := r.open(ctx, s, toRotate)
+		j, err := r.open(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -123,14 +153,15 @@ func (r *run) look(ctx context.Context, names []string) error {
 	}
 	for _, j := range jobs {
 		err := r.choose(ctx, j)
-		if errors.Is(err, errNothingPending) {
-			r.Watch.Begin(j.secret.Name, "").Done("nothing is pending: pass holds what was rolled out")
+		if quiet := (*nothingError)(nil); errors.As(err, &quiet) {
+			r.Watch.Begin(j.secret.Name, "").Done(quiet.text)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if j.continued && r.options.New && j.state.AtLeast(journal.Grace) {
+		// Where the grace is over, or to be cut short, it is ended first.
+		if j.continued && r.options.New && j.state == journal.Grace && r.Now().Before(r.graceEnd(j, j.log.Last())) {
 			return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "rotation " + j.id + " is not finished: its old value waits for its grace period",
 				Next: []string{again(j.secret.Name) + " --grace 0"}}
 		}
@@ -154,9 +185,14 @@ func (r *run) mended(ctx context.Context) error {
 }
 
 // synced refuses a store that is not the truth: behind its remote, or with
-// changes that are not committed (failures 52, 53).
+// changes that are not committed (failures 52, 53). A remote that cannot be
+// reached stops all but an emergency, which is known only later.
 func (r *run) synced(ctx context.Context) error {
 	sync, err := r.Store.Sync(ctx)
+	if offline := (*store.Error)(nil); errors.As(err, &offline) && offline.Kind == store.Unreachable {
+		r.offline = err
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -164,12 +200,9 @@ func (r *run) synced(ctx context.Context) error {
 }
 
 // open reads a secret's journal and entries.
-func (r *run) open(ctx context.Context, s secrets.Secret, a access) (*job, error) {
+func (r *run) open(ctx context.Context, s secrets.Secret) (*job, error) {
 	log, err := r.Journal.Open(ctx, s.Name)
 	if err != nil {
-		return nil, err
-	}
-	if err := r.held(log); a == toRotate && err != nil {
 		return nil, err
 	}
 	j := &job{secret: s, log: log, report: newReport(s.Name), current: services.Credential{}}
@@ -202,7 +235,7 @@ func (r *run) inspect(ctx context.Context) error {
 		wg.Go(func() { errs[i] = r.inspectOne(ctx, j) })
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.onlineOrEmergency(jobs))...)
 }
 
 func (r *run) inspectOne(ctx context.Context, j *job) error {
@@ -215,10 +248,16 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the present value", Err: err, Next: []string{again(j.secret.Name)}}
 		}
 		j.before, j.oldDead = report, j.oldDead || report.State == services.Dead
+		if err := r.mayGoBack(j); err != nil {
+			return err
+		}
+	}
+	if err := r.identify(ctx, j); err != nil {
+		return err
 	}
 	results := r.Asker.AskAll(ctx, r.questions(j, j.old, true))
 	j.report.Consumers = consumers(results)
-	if j.oldDead || j.continued {
+	if j.oldDead || j.continued || r.emergency() {
 		return nil
 	}
 	for _, res := range results {
@@ -237,7 +276,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 func (r *run) questions(j *job, want services.Credential, withReaders bool) []proof.Question {
 	var out []proof.Question
 	for _, c := range j.secret.Consumers {
-		if c.Kind == secrets.KindPass && !withReaders {
+		if c.Kind == secrets.KindPass && !withReaders || byPerson(c) && r.verb != toLook {
 			continue
 		}
 		q := proof.Question{Secret: j.secret, Consumer: c, Want: want}
@@ -266,7 +305,7 @@ func (r *run) fits(j *job) error {
 			limit = containerLimit
 		}
 		for at, name := range c.Values {
-			if v := j.next[name]; v.Len() > limit {
+			if v := j.goal()[name]; v.Len() > limit {
 				return &Error{Reason: Failed, Secret: j.secret.Name, Detail: fmt.Sprintf("the new %s has %d bytes, and %s takes at most %d for %s", name, v.Len(), c.Name, limit, at)}
 			}
 		}

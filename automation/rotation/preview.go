@@ -47,7 +47,7 @@ func (r *run) wants(ctx context.Context, t *rollout.Target) (want map[string]sec
 	for _, key := range t.Keys() {
 		ref := t.Refs[key]
 		if j := r.jobOf(ref.Secret); j != nil {
-			if v := j.next[ref.Entry]; !v.IsZero() {
+			if v := j.goal()[ref.Entry]; !v.IsZero() {
 				want[key] = v
 			}
 			continue
@@ -90,11 +90,8 @@ func (r *run) promoted(ctx context.Context, t *rollout.Target, key string) (secr
 	if err != nil {
 		return secrets.Value{}, err
 	}
-	// Its own rotation may be under way: not beside this one, and what a run
-	// that ended has deployed already is what its consumers run with.
-	if err := r.held(log); err != nil {
-		return secrets.Value{}, err
-	}
+	// What an interrupted rotation of it has deployed already is what its
+	// consumers run with.
 	have, held := t.Values[key]
 	was, journalled := log.Last().Promoted[ref.Entry]
 	if last := log.Last(); !last.State.Finished() && last.State.AtLeast(journal.Deploying) && last.Entries[ref.Entry].To != "" {
@@ -230,10 +227,17 @@ func (r *run) keyPlans(t *rollout.Target, want map[string]secrets.Value, stale [
 func (r *run) secretPlan(j *job) SecretPlan {
 	p := SecretPlan{
 		Name: j.secret.Name, Title: j.secret.Title, Source: j.source, Entries: j.report.Entries, Consumers: j.report.Consumers,
-		OldDead: j.oldDead, Grace: r.grace(j), KillsOld: j.secret.Dashboard.KillsOld && !j.known(),
+		OldDead: j.oldDead, Grace: r.grace(j), Back: j.back, KillsOld: j.secret.Dashboard.KillsOld && !j.known() && !j.back,
 	}
-	if j.continued {
+	if j.continued && (!j.back || j.log.Last().State == journal.RollingBack) {
 		p.State = j.state
+	}
+	if j.back {
+		p.Entries = nil
+		for _, e := range j.report.Entries {
+			e.From, e.To = e.To, e.From
+			p.Entries = append(p.Entries, e)
+		}
 	}
 	return p
 }

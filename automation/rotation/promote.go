@@ -16,9 +16,14 @@ import (
 // then the readers of pass are asked, which have it from this moment.
 func (r *run) promote(ctx context.Context, jobs []*job) error {
 	for _, j := range jobs {
-		if err := r.promoteOne(ctx, j); err != nil {
+		step := r.promoteOne
+		if j.back {
+			step = r.restore
+		}
+		if err := step(ctx, j); err != nil {
 			return err
 		}
+		j.rolled, j.redeploy = true, false
 	}
 	return nil
 }
@@ -35,7 +40,7 @@ func (r *run) promoteOne(ctx context.Context, j *job) error {
 				return err
 			}
 		}
-		return r.Store.Push(ctx)
+		return r.push(ctx, j)
 	})
 	if err != nil {
 		line.Fail("pass was not updated")
@@ -53,7 +58,10 @@ func (r *run) promoteOne(ctx context.Context, j *job) error {
 	for _, entry := range j.secret.Entries {
 		e.Promoted[entry.Name()] = j.next[entry.Name()].Fingerprint(r.Key)
 	}
-	e.GraceUntil = e.PromotedAt.Add(r.grace(j))
+	// One that was promoted before, and deployed anew, keeps its end.
+	if e.GraceUntil.IsZero() {
+		e.GraceUntil = e.PromotedAt.Add(r.grace(j))
+	}
 	if err := r.record(ctx, j, e); err != nil {
 		return err
 	}
@@ -90,7 +98,7 @@ func (r *run) promotion(ctx context.Context, j *job) ([]store.Change, error) {
 
 // readers are the questions to consumers that read pass themselves.
 func (r *run) readers(j *job) (out []proofQuestion) {
-	for _, q := range r.questions(j, j.next, true) {
+	for _, q := range r.questions(j, j.goal(), true) {
 		if q.Consumer.Kind == secrets.KindPass {
 			out = append(out, q)
 		}
@@ -119,7 +127,8 @@ func (r *run) closing() []*job {
 	var first, last []*job
 	for _, j := range r.jobs {
 		switch {
-		case !j.state.AtLeast(journal.Grace) || j.state.Finished():
+		case j.redeploy || j.state.Finished() || !j.rolled && !j.state.AtLeast(journal.Grace):
+		case j.condemned:
 		case r.standsOn(j.secret):
 			last = append(last, j)
 		default:
@@ -139,6 +148,13 @@ func (r *run) standsOn(s secrets.Secret) bool {
 		}
 	}
 	return false
+}
+
+// standsOnState: the credential opens the state backend.
+func (r *run) standsOnState(s secrets.Secret) bool {
+	return slices.ContainsFunc(s.Entries, func(e secrets.Entry) bool {
+		return e.Path == r.Catalog.State.AccessKey || e.Path == r.Catalog.State.SecretKey
+	})
 }
 
 // close retires what may be retired now, one credential at a time. Each report

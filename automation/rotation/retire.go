@@ -8,43 +8,85 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
-	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 type proofQuestion = proof.Question
 
-// retire has the old value killed and proves that it is dead. It goes ahead
-// only on fresh proof from every consumer and with pass pushed.
+// retire has the value that leaves killed and proves that it is dead. It goes
+// ahead only on fresh proof from every consumer and with pass pushed.
 func (r *run) retire(ctx context.Context, j *job) error {
 	last := j.log.Last()
-	if !last.RevokedAt.IsZero() {
+	if !last.RevokedAt.IsZero() && !j.back {
 		return r.finish(ctx, j)
 	}
-	if until := r.graceEnd(j, last); r.Now().Before(until) {
-		j.report.Next = []string{fmt.Sprintf("after %s: %s", until.Local().Format("2 January 15:04"), again(j.secret.Name)), "or at once: " + again(j.secret.Name) + " --grace 0"}
-		return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "promoted; the old value stays valid until " + until.Local().Format("2 January 2006 15:04 MST"), Next: j.report.Next}
-	}
-	if err := r.safeToRetire(ctx, j); err != nil {
+	if err := r.mayRetire(ctx, j, last); err != nil {
 		return err
 	}
-	line := r.Watch.Begin(j.secret.Name, "retiring the old value")
+	safe := r.safeToRetire
+	if r.options.Unproven {
+		safe = r.sacrifice
+	}
+	if err := safe(ctx, j); err != nil {
+		return err
+	}
+	line := r.Watch.Begin(j.secret.Name, "retiring the "+j.unwanted()+" value")
 	evidence, err := r.kill(ctx, j, line)
 	if err != nil {
-		line.Fail("the old value is not proven dead")
+		line.Fail("the " + j.unwanted() + " value is not proven dead")
 		return err
 	}
+	r.settle(j, r.notDeadYet(j))
 	if err := r.aliveAfter(ctx, j); err != nil {
 		line.Fail("a consumer stopped working")
 		return err
 	}
-	e := r.standing(j, journal.Revoking, "the old value is dead")
-	e.RevokedAt, e.Evidence = r.Now().UTC().Truncate(time.Second), evidence
+	e := r.standing(j, j.revoking(), "the "+j.unwanted()+" value is dead")
+	if e.Evidence = evidence; !j.back {
+		e.RevokedAt = r.Now().UTC().Truncate(time.Second)
+	}
 	if err := r.record(ctx, j, e); err != nil {
 		return err
 	}
 	line.Done(evidence)
 	return r.finish(ctx, j)
+}
+
+// mayRetire keeps the old value through its grace period, and while somebody
+// holds it.
+func (r *run) mayRetire(ctx context.Context, j *job, last journal.Event) error {
+	if j.back || r.options.Unproven {
+		return nil
+	}
+	if j.hold != nil {
+		return r.held(j)
+	}
+	until := r.graceEnd(j, last)
+	if !r.Now().Before(until) || r.goneAlready(ctx, j) {
+		return nil
+	}
+	if r.verb == toRevoke {
+		return r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Action: "Retire it now",
+			Title: "The old value of " + j.secret.Name + " is meant to stay valid until " + until.Local().Format("2 January 2006 15:04 MST") + "."})
+	}
+	j.report.Next = []string{fmt.Sprintf("after %s: %s", until.Local().Format("2 January 15:04"), again(j.secret.Name)), "or at once: " + again(j.secret.Name) + " --grace 0"}
+	return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "promoted; the old value stays valid until " + until.Local().Format("2 January 2006 15:04 MST"), Next: j.report.Next}
+}
+
+func (r *run) held(j *job) error {
+	return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "promoted; the old value is " + j.hold.String(),
+		Next: []string{"go run . hold --secret " + j.secret.Name + " --off", again(j.secret.Name)}}
+}
+
+// goneAlready: the service refuses the old value, so no grace keeps it alive.
+func (r *run) goneAlready(ctx context.Context, j *job) bool {
+	checker, ok := r.Checker(j.secret.Service)
+	if !ok || !j.oldKnown() || len(r.doors(j)) == 0 {
+		return false
+	}
+	report, err := r.dead(ctx, checker, j.old, j.living())
+	return err == nil && report.State == services.Dead
 }
 
 // graceEnd honours a shorter --grace of this call.
@@ -55,75 +97,111 @@ func (r *run) graceEnd(j *job, last journal.Event) time.Time {
 	return last.GraceUntil
 }
 
-// safeToRetire is the last gate before the point of no return: exact or works
-// from every consumer, now, and the store pushed.
+// safeToRetire is the last gate before the point of no return: a history that
+// nobody has touched, the store pushed, this program itself at home with the
+// credential that stays, and exact or works from every consumer, now.
 func (r *run) safeToRetire(ctx context.Context, j *job) error {
-	sync, err := r.Store.Sync(ctx)
-	if err == nil {
-		err = errors.Join(sync.Ready(), sync.Pushed())
+	if _, err := j.log.Events(ctx); err != nil {
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "before retiring the " + j.unwanted() + " value", Err: err, Next: []string{"go run . history --secret " + j.secret.Name}}
 	}
-	if err != nil {
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "before retiring the old value", Detail: "pass is not pushed, the old value is left alive", Err: err, Next: []string{again(j.secret.Name)}}
+	if err := r.pushed(ctx, j); err != nil {
+		return err
 	}
-	for _, c := range j.secret.Consumers {
-		if c.Probe.Kind == secrets.ProofPresent {
-			return &Error{Reason: Waiting, Secret: j.secret.Name, Step: "before retiring the old value",
-				Detail: "consumer " + c.Name + " can only show that it has the name, not which value; the old value is left alive",
-				Next:   []string{"give it an exact or works probe in the catalog, then: " + again(j.secret.Name)}}
-		}
+	if err := r.committed(ctx, j); err != nil {
+		return err
 	}
-	answers, err := r.ask(ctx, j, r.questions(j, j.next, true))
+	if err := r.reauth(ctx, j); err != nil {
+		return err
+	}
+	answers, err := r.ask(ctx, j, r.questions(j, j.goal(), true))
 	if err != nil {
 		return err
 	}
-	e := r.standing(j, j.state, "every consumer proved the new value again")
+	if answers, err = r.vouched(ctx, j, answers); err != nil {
+		return err
+	}
+	e := r.standing(j, j.state, "every consumer proved the "+j.wanted()+" value again")
 	e.Answers = answers
 	return r.record(ctx, j, e)
 }
 
-// debt records that the old value still lives, or might.
-func (r *run) debt(ctx context.Context, j *job, report services.Report, err error) error {
-	text := fmt.Sprintf("old %s not proven dead since %s", names(j.moved), stamp(r.Now()))
-	e := r.standing(j, journal.Revoking, "the old value is not proven dead")
-	e.Debts = []string{text}
-	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "trying the old value", Detail: j.secret.Service + " still accepts it after it was retired",
+// pushed makes sure that the value that stays is not on this disk alone.
+func (r *run) pushed(ctx context.Context, j *job) error {
+	sync, err := r.Store.Sync(ctx)
+	if err == nil {
+		err = sync.Ready()
+	}
+	if err == nil && j.owes(notPushed) {
+		err = r.Store.Push(ctx) // our own commits, made while the remote was away
+	} else if err == nil {
+		err = sync.Pushed()
+	}
+	if err == nil {
+		r.settle(j, notPushed)
+		return nil
+	}
+	if offline := (*store.Error)(nil); j.oldDead && !j.back && errors.As(err, &offline) && offline.Kind == store.Unreachable {
+		r.owe(j, notPushed)
+		return nil // there is nothing left to retire
+	}
+	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "before retiring the " + j.unwanted() + " value", Detail: "pass is not pushed, so it is left alive", Err: err, Next: []string{again(j.secret.Name)}}
+}
+
+// reauth: what this program itself stands on is retired only after it has gone
+// over to the successor at every door.
+func (r *run) reauth(ctx context.Context, j *job) error {
+	if !r.standsOn(j.secret) || r.Reauth == nil {
+		return nil
+	}
+	if err := r.Reauth(ctx, j.secret); err != nil {
+		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "going over to the " + j.wanted() + " value myself", Detail: "the " + j.unwanted() + " value was left alive", Err: err, Next: []string{again(j.secret.Name)}}
+	}
+	return nil
+}
+
+// notDead records that the value that leaves still lives, or might.
+func (r *run) notDead(ctx context.Context, j *job, report services.Report, err error) error {
+	r.owe(j, r.notDeadYet(j))
+	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "trying the " + j.unwanted() + " value", Detail: j.secret.Service + " still accepts it after it was retired",
 		Next: append(append([]string{}, j.secret.Dashboard.Retire...), again(j.secret.Name))}
 	if err != nil {
 		out.Reason, out.Detail, out.Err = Untold, "it could not be tried", err
 	} else if report.State == services.Unknown {
 		out.Reason, out.Detail = Untold, "it could not be told: "+report.Detail
 	}
-	if recordErr := r.record(ctx, j, e); recordErr != nil {
-		return recordErr
+	if recordErr := r.record(ctx, j, r.standing(j, j.revoking(), "the "+j.unwanted()+" value is not proven dead")); recordErr != nil {
+		return errors.Join(recordErr, err)
 	}
 	return out
 }
 
-// aliveAfter asks every consumer once more: the old value is dead, so whoever
-// still depended on it shows now.
+// aliveAfter asks every consumer once more: the value is dead, so whoever still
+// depended on it shows now.
 func (r *run) aliveAfter(ctx context.Context, j *job) error {
-	results := r.Asker.AskAll(ctx, r.questions(j, j.next, true))
+	results := r.Asker.AskAll(ctx, r.questions(j, j.goal(), true))
 	j.report.Consumers = merge(j.report.Consumers, consumers(results))
-	var bad []proof.Result
-	for _, res := range results {
-		if res.Answer != proof.Match && res.Answer != proof.Present {
-			bad = append(bad, res)
-		}
+	bad := failing(results)
+	if len(bad) == 0 || r.owed(j, bad) {
+		return nil
 	}
-	if len(bad) > 0 {
-		return r.unproven(j, bad, "the old value is dead already: mend this consumer now")
-	}
-	return nil
+	return r.unproven(j, bad, "the "+j.unwanted()+" value is dead already: mend this consumer now")
 }
 
 // finish takes the dead value out of pass and closes the record; the date is
 // the moment at which the service was seen to refuse the old value.
 func (r *run) finish(ctx context.Context, j *job) error {
+	if err := r.settled(ctx, j); err != nil {
+		return err
+	}
 	date := j.log.Last().RevokedAt.Format(time.DateOnly)
-	changes := r.removals(j, PreviousPath)
+	at, end, said, commit := PreviousPath, journal.Done, "rotated on "+date, "Rotated "+j.secret.Name+" on "+date
+	if j.back {
+		at, end, said, commit = PendingPath, journal.RolledBack, "rolled back", "Rolled back "+j.secret.Name
+	}
+	changes := r.removals(j, at)
 	if len(changes) > 0 {
-		err := r.effect(ctx, j, journal.Revoking, "removing the dead value from pass", func(ctx context.Context) error {
-			err := r.Store.Write(ctx, fmt.Sprintf("Rotated %s on %s: old %s is dead (rotation %s)", j.secret.Name, date, names(j.moved), j.id), changes...)
+		err := r.effect(ctx, j, j.revoking(), "removing the dead value from pass", func(ctx context.Context) error {
+			err := r.Store.Write(ctx, fmt.Sprintf("%s: %s %s is dead (rotation %s)", commit, j.unwanted(), names(j.moved), j.id), changes...)
 			if err != nil {
 				return err
 			}
@@ -133,12 +211,16 @@ func (r *run) finish(ctx context.Context, j *job) error {
 			return &Error{Reason: Failed, Secret: j.secret.Name, Step: "removing the dead value from pass", Err: err, Next: []string{again(j.secret.Name)}}
 		}
 	}
-	e := r.standing(j, journal.Done, "rotated")
-	e.Debts = nil
+	e := r.standing(j, end, said)
+	if j.back {
+		if err := r.unpromote(ctx, j, &e); err != nil {
+			return err
+		}
+	}
 	if err := r.record(ctx, j, e); err != nil {
 		return err
 	}
 	j.report.Next = []string{}
-	r.Watch.Begin(j.secret.Name, "").Done("rotated on " + date)
+	r.Watch.Begin(j.secret.Name, "").Done(said)
 	return nil
 }

@@ -26,13 +26,38 @@ type Person interface {
 	// Issue has new values made for the named entries and returns them by
 	// entry name. check is the test that each value must pass to be taken.
 	Issue(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error)
-	// Retire has the old values killed; it returns when that is said to be so.
-	// old has the entries that moved and no other, an empty value where the
-	// old one is not known.
-	Retire(ctx context.Context, s secrets.Secret, old services.Credential) error
+	// Retire has values killed; it returns when that is said to be so.
+	Retire(ctx context.Context, s secrets.Secret, gone Retirement) error
 	// Tell decides what nothing else can: whether the value in pass was never
 	// rolled out.
 	Tell(ctx context.Context, s secrets.Secret) (neverRolledOut bool, err error)
+	// Confirm asks for a word that only a person can give.
+	Confirm(ctx context.Context, q Confirmation) error
+}
+
+// Retirement is what a person kills at the dashboard.
+type Retirement struct {
+	// Values has the entries that moved and no other, an empty value where it
+	// is not known.
+	Values services.Credential
+	// Back: it is the new value that dies, since consumers went back to the old.
+	Back bool
+	// Unproven: it dies although not every consumer has proven another one.
+	Unproven bool
+}
+
+// Confirmation is a question of consequence.
+type Confirmation struct {
+	Secret string
+	// Title and Lines say what is to be confirmed.
+	Title string
+	Lines []string
+	// Type is what has to be typed; empty where a yes is enough.
+	Type string
+	// Own: only a person can know it, and --yes does not stand for it.
+	Own bool
+	// Action is the yes, such as "Retire it now".
+	Action string
 }
 
 // Watcher is told what goes on, for progress. Calls may come in parallel.
@@ -64,8 +89,16 @@ type Options struct {
 	Grace *time.Duration
 	// Unattended: nobody reads the plan before it is agreed to.
 	Unattended bool
+	// Hold keeps the old value alive until the hold is taken off.
+	Hold bool
+	// Due: only what has waited long enough is retired.
+	Due bool
+	// Unproven: the old value dies now, whoever breaks.
+	Unproven bool
 	// AllowOther lets an up make changes that are not the expected ones.
 	AllowOther bool
+	// Commit commits and pushes changed config files of stacks.
+	Commit bool
 }
 
 // Rotator has all it takes to rotate.
@@ -76,9 +109,19 @@ type Rotator struct {
 	Fleet   *rollout.Fleet
 	// Checker gives the client that tries a service's credentials.
 	Checker func(service string) (services.Checker, bool)
-	Asker   *proof.Asker
-	Person  Person
-	Watch   Watcher
+	// Issuer gives the API that makes and deletes a service's credentials.
+	Issuer func(service string) (services.Issuer, bool)
+	// Hide keeps new values out of all output.
+	Hide func(services.Credential)
+	// Reauth goes over to the credentials that pass now holds, for the state
+	// backend and the APIs that this program itself uses, and tries each.
+	Reauth func(ctx context.Context, s secrets.Secret) error
+	// Exclusive returns an error where the state backend cannot keep two
+	// operators apart; nil means that it can.
+	Exclusive func(ctx context.Context) error
+	Asker     *proof.Asker
+	Person    Person
+	Watch     Watcher
 	// Show prints the plan of a call that ends after the preview.
 	Show func(p *Plan)
 	// Key is the fingerprint key.
@@ -92,35 +135,58 @@ type Rotator struct {
 	Death proof.Window
 	// NoGrace: without --grace the old value may be retired at once (sandbox).
 	NoGrace bool
-	Now     func() time.Time
+	// NoCommit: without --commit a config file that is not committed keeps no old
+	// value alive (sandbox).
+	NoCommit bool
+	Now      func() time.Time
 	// NewID makes the id of a new rotation.
 	NewID func() string
-	// KeepKey stores the fingerprint key in pass, if it is a new one.
-	KeepKey func(ctx context.Context) error
+	// KeepKey commits the fingerprint key to pass, if it is a new one; it is
+	// pushed with what follows.
+	KeepKey func(ctx context.Context) (kept bool, err error)
 }
 
 // Rotate rotates the secrets of these names together: one preview, one
 // question, one up per stack. The reports are in the order of names; they say
 // how far each secret came also where there is an error.
 func (r *Rotator) Rotate(ctx context.Context, names []string, o Options) ([]Report, error) {
-	run := &run{Rotator: r, options: o}
+	return r.carry(ctx, names, &run{Rotator: r, options: o})
+}
+
+// carry does one run and ends it well.
+func (r *Rotator) carry(ctx context.Context, names []string, run *run) ([]Report, error) {
+	defer run.release(ctx)
 	err := run.rotate(ctx, names)
 	if err != nil && ctx.Err() != nil {
 		err = run.interrupted(names, err)
 	}
-	run.release(ctx)
 	return run.reports(err), err
 }
 
-// run is one call of Rotate.
+// run is one call of Rotate, Rollback or Revoke.
 type run struct {
 	*Rotator
 	options Options
+	verb    verb
 	jobs    []*job
 	targets []*rollout.Target
 	plan    *Plan
+	lease   *journal.Lease
+	// offline is why pass could not be compared with its remote; only an
+	// emergency goes on.
+	offline error
 	mu      sync.Mutex
 }
+
+// verb is what a run is for.
+type verb int
+
+const (
+	toRotate   verb = iota // goes on with what is unfinished, in either direction
+	toRollBack             // back to the old value
+	toRevoke               // only what waits for its old value's end
+	toLook                 // changes nothing
+)
 
 func (r *run) rotate(ctx context.Context, names []string) error {
 	if err := r.prepare(ctx, names); err != nil {
@@ -132,10 +198,22 @@ func (r *run) rotate(ctx context.Context, names []string) error {
 	if r.options.PreviewOnly || len(r.jobs) == 0 {
 		return nil
 	}
-	if rolling := r.rolling(); len(rolling) > 0 {
+	rolling := r.rolling()
+	if len(rolling) > 0 && r.verb != toRevoke {
 		if err := r.Person.Agree(ctx, r.plan); err != nil {
 			return err
 		}
+	}
+	if err := r.acquire(ctx); err != nil {
+		return err
+	}
+	switch {
+	case len(rolling) == 0:
+	case r.verb == toRevoke:
+		if err := r.unproved(ctx); err != nil {
+			return err
+		}
+	default:
 		if err := r.bring(ctx, rolling); err != nil {
 			return err
 		}
@@ -143,9 +221,10 @@ func (r *run) rotate(ctx context.Context, names []string) error {
 	return r.close(ctx)
 }
 
-// bring takes the new values to every consumer and makes them current.
+// bring takes the values that shall stay to every consumer and makes them
+// current in pass.
 func (r *run) bring(ctx context.Context, jobs []*job) error {
-	for _, step := range []func(context.Context, []*job) error{r.begin, r.stage, r.pretest, r.deploy, r.verify, r.promote} {
+	for _, step := range []func(context.Context, []*job) error{r.begin, r.stage, r.pretest, r.deploy, r.verify, r.commitAll, r.promote} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -160,7 +239,7 @@ func (r *run) bring(ctx context.Context, jobs []*job) error {
 func (r *run) interrupted(names []string, err error) error {
 	e := &Error{Reason: Failed, Detail: "stopped at a safe point", Err: err}
 	for _, name := range names {
-		done := slices.ContainsFunc(r.jobs, func(j *job) bool { return j.secret.Name == name && j.state == journal.Done })
+		done := slices.ContainsFunc(r.jobs, func(j *job) bool { return j.secret.Name == name && j.state.Finished() })
 		if !done {
 			e.Next = append(e.Next, again(name))
 		}
@@ -168,11 +247,11 @@ func (r *run) interrupted(names []string, err error) error {
 	return e
 }
 
-// rolling are the jobs whose new value is not current yet.
+// rolling are the jobs whose value that stays is not everywhere yet.
 func (r *run) rolling() []*job {
 	var out []*job
 	for _, j := range r.jobs {
-		if !j.state.AtLeast(journal.Grace) && !j.state.Finished() {
+		if j.redeploy || !j.rolled && !j.state.AtLeast(journal.Grace) && !j.state.Finished() {
 			out = append(out, j)
 		}
 	}

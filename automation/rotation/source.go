@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,8 +14,25 @@ import (
 // choose decides which entries move and where their new values come from, in
 // the order of DESIGN section 4. It reads and asks; it changes nothing.
 func (r *run) choose(ctx context.Context, j *job) error {
-	if last := j.log.Last(); !last.State.Finished() {
-		return r.resume(ctx, j, last)
+	last := j.log.Last()
+	j.hold = last.Hold
+	if !last.State.Finished() {
+		if err := r.resume(ctx, j, last); err != nil {
+			return err
+		}
+		switch r.verb {
+		case toRollBack:
+			return r.turn(j, last)
+		case toRevoke:
+			return r.notYet(j, last)
+		}
+		return nil
+	}
+	switch r.verb {
+	case toRollBack:
+		return r.nothingToRollBack(j, last)
+	case toRevoke:
+		return r.nothingToRevoke(j, last)
 	}
 	j.id, j.state, j.old = r.NewID(), journal.Planned, clone(j.current)
 	switch {
@@ -30,7 +48,7 @@ func (r *run) choose(ctx context.Context, j *job) error {
 		}
 	}
 	if r.options.Pending {
-		return errNothingPending
+		return &nothingError{"nothing is pending: pass holds what was rolled out"}
 	}
 	j.source, j.moved = fromPerson, r.only(j.secret.Entries)
 	if err := r.without(j); err != nil {
@@ -39,7 +57,14 @@ func (r *run) choose(ctx context.Context, j *job) error {
 	if err := r.whole(j); err != nil {
 		return err
 	}
-	return r.passedOver(ctx, j)
+	if err := r.passedOver(ctx, j); err != nil {
+		return err
+	}
+	byAPI, err := r.canIssue(ctx, j)
+	if byAPI {
+		j.source = fromIssuer
+	}
+	return err
 }
 
 // whole refuses to change a part of a pair: one new half beside an old one is a
@@ -86,8 +111,10 @@ func (r *run) passedOver(ctx context.Context, j *job) error {
 	return nil
 }
 
-// errNothingPending ends a `--pending` call well.
-var errNothingPending = fmt.Errorf("nothing is pending")
+// nothingError ends a secret's part of a call well: there is nothing to do.
+type nothingError struct{ text string }
+
+func (e *nothingError) Error() string { return e.text }
 
 // only applies --entry.
 func (r *run) only(entries []secrets.Entry) []secrets.Entry {
@@ -200,6 +227,8 @@ func (r *run) read(ctx context.Context, s secrets.Secret, at func(string) string
 func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 	j.id, j.state, j.source, j.oldDead, j.continued = last.Rotation, last.State, last.Source, last.OldDead, true
 	j.askedBefore = last.State == journal.Staging
+	j.newID, j.oldID, j.debts = last.NewID, last.OldID, last.Debts
+	j.back = last.State == journal.RollingBack || r.verb == toRollBack
 	for _, e := range j.secret.Entries {
 		if _, ok := last.Entries[e.Name()]; ok {
 			j.moved = append(j.moved, e)
@@ -239,20 +268,42 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 			j.next[name] = v
 		}
 	}
+	if j.back {
+		return errors.Join(r.onlyBack(j), r.editedSinceThen(j))
+	}
 	if r.options.New && !j.state.AtLeast(journal.Deploying) {
 		// No consumer has the value that was stored: a fresh one takes its place.
+		if j.known() && j.source == fromPerson {
+			r.Watch.Begin(j.secret.Name, "").Warn("the new value that was made before is dropped: delete it at " + j.secret.Dashboard.URL)
+		}
 		j.state = journal.Staging
 		return r.without(j)
 	}
 	if err := r.otherTyped(j); err != nil {
 		return err
 	}
+	if err := r.editedSinceThen(j); err != nil {
+		return err
+	}
+	return r.lost(j)
+}
+
+// onlyBack refuses what a rollback under way would drop in silence.
+func (r *run) onlyBack(j *job) error {
+	if len(r.options.Typed) == 0 && !r.options.New {
+		return nil
+	}
+	return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "rotation " + j.id + " is being rolled back; finish that first, then give or make a new value",
+		Next: []string{"go run . rollback --secret " + j.secret.Name}}
+}
+
+func (r *run) editedSinceThen(j *job) error {
 	for _, e := range j.moved {
 		if err := r.foreign(j, e, j.current[e.Name()]); err != nil {
 			return err
 		}
 	}
-	return r.lost(j)
+	return nil
 }
 
 // foreign refuses to go on over a value that somebody put into the entry since
@@ -260,7 +311,7 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 // living credential.
 func (r *run) foreign(j *job, e secrets.Entry, have secrets.Value) error {
 	began := j.log.Last().Entries[e.Name()].Pass
-	if j.state.AtLeast(journal.Grace) || began == "" || began == have.Fingerprint(r.Key) || have.Equal(j.next[e.Name()]) {
+	if j.state.AtLeast(journal.Grace) || began == "" || began == have.Fingerprint(r.Key) || have.Equal(j.next[e.Name()]) || have.Equal(j.old[e.Name()]) {
 		return nil
 	}
 	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "going on with rotation " + j.id,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
@@ -15,10 +16,10 @@ import (
 
 // begin writes the intent of every rotation that is new, or was taken over.
 func (r *run) begin(ctx context.Context, jobs []*job) error {
-	if err := r.KeepKey(ctx); err != nil {
-		return err
-	}
 	for _, j := range jobs {
+		if r.options.Hold && j.hold == nil && !j.back {
+			j.hold = &journal.Hold{By: journal.Self().String(), At: r.Now().UTC().Truncate(time.Second)}
+		}
 		step := "plan agreed to"
 		if j.continued {
 			step = "going on"
@@ -34,7 +35,7 @@ func (r *run) begin(ctx context.Context, jobs []*job) error {
 // and pushed, before anything else happens. Where issuing kills the old value
 // at once, it is asked for last.
 func (r *run) stage(ctx context.Context, jobs []*job) error {
-	ordered := slices.Clone(jobs)
+	ordered := forward(jobs)
 	slices.SortStableFunc(ordered, func(a, b *job) int {
 		return order(a.secret.Dashboard.KillsOld) - order(b.secret.Dashboard.KillsOld)
 	})
@@ -44,6 +45,11 @@ func (r *run) stage(ctx context.Context, jobs []*job) error {
 		}
 	}
 	return nil
+}
+
+// forward are the jobs that bring a new value.
+func forward(jobs []*job) []*job {
+	return slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.back })
 }
 
 func order(last bool) int {
@@ -90,6 +96,9 @@ func (r *run) issue(ctx context.Context, j *job) error {
 	if len(wanted) == 0 {
 		return nil
 	}
+	if issuer, ok := r.issuer(j); ok && j.source == fromIssuer {
+		return r.issueByAPI(ctx, j, issuer)
+	}
 	return r.effect(ctx, j, journal.Staging, "asking for new "+names(wanted), func(ctx context.Context) error {
 		got, err := r.asked(ctx, j, wanted)
 		if err != nil {
@@ -131,7 +140,7 @@ func (r *run) keep(ctx context.Context, j *job) error {
 		if err := r.Store.Write(ctx, fmt.Sprintf("Stage new %s of %s (rotation %s)", names(j.moved), j.secret.Name, j.id), changes...); err != nil {
 			return err
 		}
-		return r.Store.Push(ctx)
+		return r.push(ctx, j)
 	})
 	if err != nil {
 		line.Fail("storing the new value failed")
@@ -150,7 +159,7 @@ func pendingContent(e secrets.Entry, v secrets.Value) secrets.Value {
 // pretest tries the new values at their services, with a negative control,
 // before any consumer gets them.
 func (r *run) pretest(ctx context.Context, jobs []*job) error {
-	for _, j := range jobs {
+	for _, j := range forward(jobs) {
 		if j.state.AtLeast(journal.Deploying) {
 			continue
 		}
@@ -189,8 +198,43 @@ func (r *run) pretestOne(ctx context.Context, j *job) error {
 		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying a wrong value at " + j.secret.Service,
 			Detail: "it was not refused, so the check proves nothing", Err: err, Next: []string{"go run . doctor", again(j.secret.Name)}}
 	}
+	if err := r.otherDoors(ctx, j); err != nil {
+		line.Fail("another door does not open")
+		return err
+	}
 	line.Done(j.secret.Service + " accepts the new value and refuses a wrong one")
 	return nil
+}
+
+// otherDoors tries the new value where it is logged in with: the registry and
+// the state backend, which learn of it in their own time.
+func (r *run) otherDoors(ctx context.Context, j *job) error {
+	for _, c := range j.secret.Consumers {
+		if c.Probe.By != "login" {
+			continue
+		}
+		report, err := r.alive(ctx, door{r.Asker, c}, j.next)
+		if err != nil && j.oldDead {
+			continue // what cannot be asked is owed later
+		}
+		if err != nil {
+			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the new value at " + c.Name, Err: err, Next: []string{again(j.secret.Name)}}
+		}
+		if report.State == services.Dead {
+			return r.abandon(ctx, j, c.Name+" refuses it: "+report.Detail)
+		}
+	}
+	return nil
+}
+
+// door is a consumer that is logged in at, as something that checks.
+type door struct {
+	asker    *proof.Asker
+	consumer secrets.Consumer
+}
+
+func (d door) Check(ctx context.Context, cred services.Credential) (services.Report, error) {
+	return d.asker.Login(ctx, d.consumer, cred)
 }
 
 // doors are the entries that move and that the service can be asked about.
@@ -263,12 +307,20 @@ func (r *run) abandon(ctx context.Context, j *job, flaw string) error {
 	}
 	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "trying the new value", Detail: flaw + "; no consumer has it, the present value stays",
 		Next: []string{again(j.secret.Name) + " --new"}}
+	if j.source == fromIssuer {
+		out.Next = []string{again(j.secret.Name)}
+	}
 	if j.source == fromPass {
 		out.Next = []string{"pass edit " + j.moved[0].Path, again(j.secret.Name)}
 		return errors.Join(out, r.record(ctx, j, r.standing(j, journal.Abandoned, "the value in pass is not fit: "+flaw)))
 	}
 	e := r.standing(j, journal.Abandoned, "the new value is not fit: "+flaw)
 	err := r.effect(ctx, j, j.state, "removing the unfit value from pass", func(ctx context.Context) error {
+		if issuer, ok := r.issuer(j); ok && j.source == fromIssuer {
+			if err := r.orphans(ctx, j, issuer, j.present(), ""); err != nil {
+				return err
+			}
+		}
 		if err := r.Store.Write(ctx, fmt.Sprintf("Drop unfit %s of %s (rotation %s)", names(j.moved), j.secret.Name, j.id), r.removals(j, PendingPath)...); err != nil {
 			return err
 		}

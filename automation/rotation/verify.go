@@ -11,7 +11,7 @@ import (
 // changes nothing. The value asked for is pass's; while a rotation is under way
 // consumers may rightly run with the pending one, which the detail then says.
 func (r *Rotator) Verify(ctx context.Context, names []string) ([]Report, error) {
-	run := &run{Rotator: r}
+	run := &run{Rotator: r, verb: toLook}
 	var reports []Report
 	for _, name := range names {
 		report, err := run.verifyOne(ctx, name)
@@ -29,7 +29,7 @@ func (r *run) verifyOne(ctx context.Context, name string) (Report, error) {
 		return Report{}, fmt.Errorf("secret %s is not in the catalog", name)
 	}
 	line := r.Watch.Begin(name, "asking its consumers")
-	j, err := r.open(ctx, s, lookOnly)
+	j, err := r.open(ctx, s)
 	if err != nil {
 		line.Fail("its consumers could not be asked")
 		return Report{}, err
@@ -86,7 +86,7 @@ func tally(results []proof.Result) string {
 // Preview shows what an up of the catalog's stacks of these names would change
 // now, with every catalogued config secret set to the value last promoted.
 func (r *Rotator) Preview(ctx context.Context, stacks []string) (*Plan, error) {
-	run := &run{Rotator: r, options: Options{AllowOther: true}}
+	run := &run{Rotator: r, verb: toLook, options: Options{AllowOther: true}}
 	targets, err := r.Fleet.Open(ctx, stacks...)
 	if err != nil {
 		return nil, err
@@ -97,11 +97,3 @@ func (r *Rotator) Preview(ctx context.Context, stacks []string) (*Plan, error) {
 	}
 	return run.plan, nil
 }
-
-// access says whether a secret's journal is opened to go on or only to look.
-type access bool
-
-const (
-	toRotate access = true
-	lookOnly access = false
-)

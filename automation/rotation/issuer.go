@@ -1,0 +1,228 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+)
+
+// label marks what a rotation has issued, so that an orphan is found.
+func label(j *job) string { return "rot/" + j.secret.Name + "/" + j.id }
+
+// issuer is the service's API, where the catalog wants it to be used.
+func (r *run) issuer(j *job) (services.Issuer, bool) {
+	if j.secret.Issuer != secrets.IssuerAPI || r.Issuer == nil {
+		return nil, false
+	}
+	return r.Issuer(j.secret.Service)
+}
+
+// canIssue reports whether the service's API will make the new value. Where the
+// present credential may not do that, a person does, and is told why.
+func (r *run) canIssue(ctx context.Context, j *job) (bool, error) {
+	issuer, ok := r.issuer(j)
+	if !ok || len(r.only(j.secret.Entries)) != len(j.secret.Entries) {
+		return false, nil
+	}
+	err := issuer.Ready(ctx, j.present())
+	if err == nil {
+		return true, nil
+	}
+	switch services.KindOf(err) {
+	case services.Permission, services.Rejected, services.Auth:
+		r.Watch.Begin(j.secret.Name, "").Warn("a person has to make the new value: " + err.Error())
+		return false, nil
+	}
+	return false, &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " whether it can make a new value", Err: err, Next: []string{again(j.secret.Name)}}
+}
+
+// present is the credential that consumers run with before the rotation.
+func (j *job) present() services.Credential {
+	if j.oldKnown() {
+		return j.old
+	}
+	return j.current
+}
+
+// issueByAPI has the service make a second credential. What an earlier run had
+// made and could not store is deleted first: nobody knows its value.
+func (r *run) issueByAPI(ctx context.Context, j *job, issuer services.Issuer) error {
+	line := r.Watch.Begin(j.secret.Name, "having "+j.secret.Service+" make a new value")
+	err := r.effect(ctx, j, journal.Staging, "having "+j.secret.Service+" make a new value labelled "+label(j), func(ctx context.Context) error {
+		if err := r.orphans(ctx, j, issuer, j.present(), ""); err != nil {
+			return err
+		}
+		made, err := issuer.Issue(ctx, j.present(), services.Order{Label: label(j), Expires: r.expiry(j)})
+		if err != nil {
+			// It may have been made although nobody told us.
+			return errors.Join(err, r.orphans(ctx, j, issuer, j.present(), ""))
+		}
+		j.newID = made.ID
+		r.Hide(made.Values)
+		for _, e := range j.moved {
+			if err := r.accept(j, e, made.Values[e.Name()]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		line.Fail("no new value was made")
+		var own *Error
+		if errors.As(err, &own) {
+			return err
+		}
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "having " + j.secret.Service + " make a new value", Err: err, Next: []string{again(j.secret.Name)}}
+	}
+	line.Done(fmt.Sprintf("%s made a second credential, %s", j.secret.Service, j.newID))
+	return nil
+}
+
+// expiry is the new credential's own end, long after its next rotation is due:
+// one that nobody looks after dies by itself.
+func (r *run) expiry(j *job) time.Time {
+	if j.secret.MaxAge == 0 {
+		return time.Time{}
+	}
+	return r.Now().Add(2*time.Duration(j.secret.MaxAge) + 24*time.Hour).UTC().Truncate(time.Second)
+}
+
+// orphans deletes what carries this rotation's label, except the one to keep.
+func (r *run) orphans(ctx context.Context, j *job, issuer services.Issuer, with services.Credential, keep string) error {
+	found, err := issuer.Labelled(ctx, with, label(j))
+	if err != nil {
+		return fmt.Errorf("looking for credentials of this rotation: %w", err)
+	}
+	for _, f := range found {
+		if f.ID == keep {
+			continue
+		}
+		if err := issuer.Delete(ctx, with, f.ID); err != nil {
+			return fmt.Errorf("deleting orphan %s: %w", f.ID, err)
+		}
+		r.Watch.Begin(j.secret.Name, "").Done("deleted " + f.ID + ", which an interrupted run had made")
+	}
+	return nil
+}
+
+// identify notes what the service calls the credential that is to be retired.
+func (r *run) identify(ctx context.Context, j *job) error {
+	issuer, ok := r.issuer(j)
+	if !ok || j.oldID != "" || !j.oldKnown() || j.oldDead {
+		return nil
+	}
+	found, err := issuer.Identify(ctx, j.old)
+	if err == nil {
+		j.oldID = found.ID
+		return nil
+	}
+	switch services.KindOf(err) {
+	case services.Permission, services.Rejected, services.Auth, services.NotFound:
+		return nil // a person will retire it
+	}
+	return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " which credential the present one is", Err: err, Next: []string{again(j.secret.Name)}}
+}
+
+// deleteByAPI has the service kill the credential that leaves, authenticated by
+// the one that stays. It reports false where a person has to do it.
+func (r *run) deleteByAPI(ctx context.Context, j *job) (bool, error) {
+	issuer, ok := r.issuer(j)
+	id := j.leavingID()
+	if !ok || id == "" {
+		return false, nil
+	}
+	if err := r.disable(ctx, j, issuer, id); err != nil {
+		return false, err
+	}
+	err := r.effect(ctx, j, j.revoking(), "deleting "+id+" at "+j.secret.Service, func(ctx context.Context) error {
+		keep := j.newID
+		if j.back {
+			keep = ""
+		}
+		if err := issuer.Delete(ctx, j.authority(), id); err != nil {
+			return err
+		}
+		if j.condemned {
+			return nil // nothing is left to ask with
+		}
+		return r.orphans(ctx, j, issuer, j.authority(), keep)
+	})
+	if kind := services.KindOf(err); kind == services.Permission || kind == services.Rejected {
+		r.Watch.Begin(j.secret.Name, "").Warn("a person has to retire it: " + err.Error())
+		return false, nil
+	}
+	if err != nil {
+		return false, r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
+	}
+	return true, nil
+}
+
+// disable takes the credential out of force and asks every consumer again,
+// before it is deleted for good: what still depends on it is found while it can
+// be put back.
+func (r *run) disable(ctx context.Context, j *job, issuer services.Issuer, id string) error {
+	sw, ok := issuer.(services.Switch)
+	if !ok || j.back || j.condemned || r.options.Unproven {
+		return nil
+	}
+	err := r.effect(ctx, j, j.revoking(), "disabling "+id+" at "+j.secret.Service, func(ctx context.Context) error {
+		return sw.Disable(ctx, j.authority(), id)
+	})
+	switch kind := services.KindOf(err); {
+	case kind == services.NotFound || kind == services.Permission || kind == services.Rejected:
+		return nil // gone already, or only deletion is allowed
+	case kind != "":
+		return r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
+	case err != nil:
+		return err
+	}
+	bad := failing(r.Asker.AskAll(ctx, r.questions(j, j.goal(), true)))
+	if len(bad) == 0 {
+		return nil
+	}
+	return r.putBack(ctx, j, sw, id, bad)
+}
+
+// putBack enables the old credential again and leaves the rest to a person.
+func (r *run) putBack(ctx context.Context, j *job, sw services.Switch, id string, bad []proof.Result) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := sw.Enable(ctx, j.authority(), id); err != nil {
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "putting the old value back in force", Detail: "consumer " + bad[0].Consumer + " stopped when it was disabled", Err: err, Next: []string{again(j.secret.Name)}}
+	}
+	j.hold = &journal.Hold{By: "this program", At: r.Now().UTC().Truncate(time.Second), Reason: "consumer " + bad[0].Consumer + " stopped when the old value was disabled"}
+	if err := r.record(ctx, j, r.standing(j, journal.Blocked, "the old value is in force again")); err != nil {
+		return err
+	}
+	err := r.unproven(j, bad, "the old value was disabled for a moment and is in force again")
+	var own *Error
+	if errors.As(err, &own) {
+		own.Next = append(own.Next, "when it is mended: go run . hold --secret "+j.secret.Name+" --off")
+	}
+	return err
+}
+
+// authority is what the service's API is called with to kill a credential: the
+// one that stays, or where there is none the one itself.
+func (j *job) authority() services.Credential {
+	if j.allKnown(j.goal()) {
+		return j.goal()
+	}
+	return j.leaving()
+}
+
+// failing are the answers that are not good.
+func failing(results []proof.Result) []proof.Result {
+	var bad []proof.Result
+	for _, res := range results {
+		if res.Answer != proof.Match && res.Answer != proof.Present {
+			bad = append(bad, res)
+		}
+	}
+	return bad
+}

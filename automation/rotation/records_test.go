@@ -1,0 +1,188 @@
+package rotation_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+)
+
+// archive is a journal with three secrets, each of two entries, whose pass
+// entries were set long ago and, by the history of pass, changed just now.
+type archive struct {
+	t   *testing.T
+	dir string
+	rotation.Records
+}
+
+func records(t *testing.T) *archive {
+	a := &archive{t: t, dir: t.TempDir()}
+	var all []secrets.Secret
+	for _, name := range []string{"one", "two", "three"} {
+		all = append(all, secrets.Secret{Name: name, MaxAge: secrets.Duration(90 * 24 * time.Hour), Entries: []secrets.Entry{{Path: name + "/user"}, {Path: name + "/key"}}})
+	}
+	a.Records = rotation.Records{Catalog: &secrets.Catalog{Secrets: all}, Journal: journal.InDir(a.dir), Now: time.Now,
+		Changed: func(_ context.Context, _ string, until time.Time) (time.Time, error) {
+			if until.IsZero() {
+				return ago(0), nil
+			}
+			return ago(200), nil
+		}}
+	return a
+}
+
+func ago(days int) time.Time {
+	return time.Now().Add(-time.Duration(days)*24*time.Hour - time.Minute)
+}
+
+func (a *archive) add(secret string, events ...journal.Event) {
+	a.t.Helper()
+	log, err := a.Journal.Open(a.t.Context(), secret)
+	require.NoError(a.t, err)
+	for _, e := range events {
+		require.NoError(a.t, log.Append(a.t.Context(), e))
+	}
+}
+
+// standing of one secret, with its place in the order of urgency.
+func (a *archive) standing(secret string) (rotation.Standing, int) {
+	a.t.Helper()
+	for i, s := range a.Status(a.t.Context()) {
+		if s.Secret.Name == secret {
+			return s, i
+		}
+	}
+	require.FailNow(a.t, "the secret has no row")
+	return rotation.Standing{}, 0
+}
+
+func moves(names ...string) map[string]journal.Move {
+	out := map[string]journal.Move{}
+	for _, n := range names {
+		out[n] = journal.Move{From: "aa", To: "bb"}
+	}
+	return out
+}
+
+func TestTheDateIsThatOfAProvenEnd(t *testing.T) {
+	both := moves("user", "key")
+	for name, c := range map[string]struct {
+		events []journal.Event
+		age    int
+		by     string
+	}{
+		"no journal": {nil, 0, rotation.ByPass},
+		"ended":      {[]journal.Event{{Rotation: "1", State: journal.Planned, Entries: both}, {Rotation: "1", State: journal.Done, Entries: both, PromotedAt: ago(12), RevokedAt: ago(10)}}, 10, rotation.ByJournal},
+		"one entry only: the other is as old as ever": {[]journal.Event{{Rotation: "1", State: journal.Done, Entries: moves("key"), RevokedAt: ago(60)},
+			{Rotation: "2", State: journal.Done, Entries: moves("user"), RevokedAt: ago(40)}}, 60, rotation.ByJournal},
+		"a second one is under way": {[]journal.Event{{Rotation: "1", State: journal.Done, Entries: both, RevokedAt: ago(70)},
+			{Rotation: "2", State: journal.Grace, Entries: both, PromotedAt: ago(1)}}, 70, rotation.ByJournal},
+		"the first one has no end: what it wrote to pass is no date": {[]journal.Event{{Rotation: "1", State: journal.Grace, Entries: both, PromotedAt: ago(1)}}, 200, rotation.ByPass},
+		"refused": {[]journal.Event{{Rotation: "1", State: journal.Abandoned, Entries: both}}, 200, rotation.ByPass},
+		"refused after one that ended": {[]journal.Event{{Rotation: "1", State: journal.Done, Entries: both, RevokedAt: ago(5)},
+			{Rotation: "2", State: journal.Abandoned, Entries: both}}, 5, rotation.ByJournal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := records(t)
+			a.add("two", c.events...)
+			s, _ := a.standing("two")
+			require.NoError(t, s.Err)
+			require.Equal(t, c.by, s.DatedBy)
+			require.Equal(t, c.age, int(s.Age().Hours()/24))
+			require.Equal(t, c.age > 90, s.Overdue())
+			require.Equal(t, s.Since.Add(90*24*time.Hour), s.Due())
+		})
+	}
+}
+
+func TestUrgentFirst(t *testing.T) {
+	a := records(t)
+	both := moves("user", "key")
+	a.add("one", journal.Event{Rotation: "1", State: journal.Done, Entries: both, RevokedAt: ago(1)})
+	a.add("two", journal.Event{Rotation: "1", State: journal.Done, Entries: both, RevokedAt: ago(100)})
+	a.add("three", journal.Event{Rotation: "1", State: journal.Done, Entries: both, RevokedAt: ago(1), Debts: []string{"old key not proven dead"}})
+	order := func() (names []string) {
+		for _, s := range a.Status(t.Context()) {
+			names = append(names, s.Secret.Name)
+		}
+		return names
+	}
+	require.Equal(t, []string{"three", "two", "one"}, order())
+	require.NoError(t, os.WriteFile(filepath.Join(a.dir, journal.Root, "one", "000001.json"), []byte("{"), 0o600))
+	require.Equal(t, []string{"one", "three", "two"}, order(), "what cannot be read is the worst")
+	s, _ := a.standing("one")
+	require.Error(t, s.Err)
+	require.Zero(t, s.Age())
+}
+
+func TestWhatWaitsAndWhatIsLeftToDo(t *testing.T) {
+	both := moves("user", "key")
+	grace := func(until time.Time, hold *journal.Hold) journal.Event {
+		return journal.Event{Rotation: "1", State: journal.Grace, Entries: both, GraceUntil: until, Hold: hold}
+	}
+	for name, c := range map[string]struct {
+		event             journal.Event
+		waits, unfinished bool
+	}{
+		"in grace":         {grace(ago(-1), nil), true, false},
+		"grace is over":    {grace(ago(1), nil), false, true},
+		"over, but held":   {grace(ago(1), &journal.Hold{By: "ann", At: ago(2)}), true, false},
+		"stopped":          {journal.Event{Rotation: "1", State: journal.Deploying, Entries: both}, false, true},
+		"ended, with hold": {journal.Event{Rotation: "1", State: journal.Done, Entries: both, Hold: &journal.Hold{By: "ann"}}, false, false},
+	} {
+		a := records(t)
+		a.add("one", c.event)
+		s, _ := a.standing("one")
+		require.Equal(t, []bool{c.waits, c.unfinished}, []bool{s.Waits(), s.Unfinished()}, name)
+	}
+	a := records(t)
+	a.add("one", journal.Event{Rotation: "1", State: journal.Deploying, Entries: both})
+	lease, err := a.Journal.Acquire(t.Context(), "one")
+	require.NoError(t, err)
+	s, _ := a.standing("one")
+	require.Equal(t, os.Getpid(), s.Held.Holder.PID)
+	require.True(t, s.Waits(), "it is being worked on")
+	require.NoError(t, lease.Release(t.Context()))
+	s, _ = a.standing("one")
+	require.True(t, s.Unfinished())
+}
+
+func TestHistoryIsWhole(t *testing.T) {
+	a := records(t)
+	both := moves("user", "key")
+	answer := func(what string) []journal.Answer {
+		return []journal.Answer{{Consumer: "worker", Proof: secrets.ProofExact, Answer: what}}
+	}
+	a.add("one", journal.Event{Rotation: "1", State: journal.Planned, Entries: both}, journal.Event{Rotation: "1", State: journal.Verified, Entries: both, Answers: answer("differs")},
+		journal.Event{Rotation: "1", State: journal.Done, Entries: both, Answers: answer("match"), RevokedAt: ago(0), Evidence: "refused"},
+		journal.Event{Rotation: "2", State: journal.Planned, Entries: both})
+	a.add("two", journal.Event{Rotation: "3", State: journal.Planned, Entries: moves("key")})
+	past, err := a.History(t.Context(), []string{"one", "two", "three"})
+	require.NoError(t, err)
+	require.Len(t, past, 3)
+	for i, p := range past[:2] {
+		require.False(t, p.Began.Before(past[i+1].Began), "newest first")
+	}
+	first := past[2]
+	require.Equal(t, journal.Done, first.State)
+	require.Len(t, first.Events, 3)
+	require.Len(t, first.By, 1)
+	require.Equal(t, []rotation.EntryReport{{Name: "key", Path: "one/key", From: "aa", To: "bb"}, {Name: "user", Path: "one/user", From: "aa", To: "bb"}}, first.Entries)
+	require.Equal(t, "match", first.Answers[0].Answer, "the last answer counts")
+
+	file := filepath.Join(a.dir, journal.Root, "one", "000002.json")
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, append(raw, ' '), 0o600))
+	past, err = a.History(t.Context(), []string{"one", "two"})
+	var damaged *journal.DamagedError
+	require.ErrorAs(t, err, &damaged)
+	require.Len(t, past, 1, "the other secret's is still told")
+}

@@ -1,0 +1,144 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// Rollback takes every consumer of these secrets back to the value from before
+// their unfinished rotation, and retires the new one. It works until the old
+// value is being retired, and while its service still accepts it.
+func (r *Rotator) Rollback(ctx context.Context, names []string, o Options) ([]Report, error) {
+	return r.carry(ctx, names, &run{Rotator: r, verb: toRollBack, options: o})
+}
+
+// turn makes an unfinished rotation go back, or says why it cannot.
+func (r *run) turn(j *job, last journal.Event) error {
+	no := func(why string, next ...string) error {
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "rolling back rotation " + j.id, Detail: why, Next: append(next, again(j.secret.Name))}
+	}
+	switch {
+	case last.State == journal.RollingBack:
+	case last.State.AtLeast(journal.Revoking):
+		return no("it is past the point of no return: its old value is being retired; it can only go on")
+	case last.OldDead:
+		return no("the service refuses its old value, so nothing is left to go back to; it can only go on")
+	case !j.oldKnown():
+		return no("its old value stands nowhere any more: not in pass, not in its history, not in a stack's config; it can only go on")
+	}
+	j.state, j.back = journal.RollingBack, true
+	return nil
+}
+
+func (r *run) nothingToRollBack(j *job, last journal.Event) error {
+	why := "it was never rotated by this program"
+	switch last.State {
+	case journal.Done:
+		why = "its last rotation is done: " + last.Evidence + " since " + last.RevokedAt.Format(time.DateOnly)
+	case journal.RolledBack:
+		return &nothingError{"its last rotation is rolled back already"}
+	case journal.Abandoned:
+		why = "its last rotation was given up before any consumer had the new value"
+	}
+	return &Error{Reason: Misused, Secret: j.secret.Name, Step: "rolling back", Detail: why + "; there is nothing to go back to", Next: []string{again(j.secret.Name) + " --new"}}
+}
+
+// mayGoBack decides by what the service says of the old value. A rollback whose
+// old value died on the way turns round once more.
+func (r *run) mayGoBack(j *job) error {
+	switch {
+	case !j.back || j.before.State == services.Alive:
+		return nil
+	case j.before.State == services.Unknown:
+		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the old value", Detail: j.before.Detail, Next: []string{"go run . rollback --secret " + j.secret.Name}}
+	case j.log.Last().State != journal.RollingBack || !j.known():
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "rolling back rotation " + j.id, Detail: j.secret.Service + " refuses the old value, so nothing is left to go back to; it can only go on", Next: []string{again(j.secret.Name)}}
+	}
+	r.Watch.Begin(j.secret.Name, "").Warn("the old value has died meanwhile: going on with the new one instead of back")
+	j.back, j.state = false, journal.Deploying
+	return nil
+}
+
+// restore makes the old value the entry's again, in one commit; the new one is
+// kept until it is proven dead.
+func (r *run) restore(ctx context.Context, j *job) error {
+	line := r.Watch.Begin(j.secret.Name, "making the old value current in pass again")
+	err := r.effect(ctx, j, journal.RollingBack, "making the old value current in pass again", func(ctx context.Context) error {
+		changes, err := r.restoration(ctx, j)
+		if err != nil {
+			return err
+		}
+		if len(changes) > 0 {
+			if err := r.Store.Write(ctx, fmt.Sprintf("Roll back %s: %s (rotation %s)", j.secret.Name, names(j.moved), j.id), changes...); err != nil {
+				return err
+			}
+		}
+		return r.Store.Push(ctx)
+	})
+	if err != nil {
+		line.Fail("pass was not updated")
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "making the old value current in pass again", Err: err, Next: []string{"go run . rollback --secret " + j.secret.Name}}
+	}
+	j.current = clone(j.old)
+	if _, err := r.ask(ctx, j, r.readers(j)); err != nil {
+		line.Fail("readers of pass do not get the old value")
+		return err
+	}
+	line.Done("pass holds the old value again")
+	r.fill(j)
+	return nil
+}
+
+// restoration are the changes in pass that are not made yet.
+func (r *run) restoration(ctx context.Context, j *job) ([]store.Change, error) {
+	var changes []store.Change
+	for _, e := range j.moved {
+		entry, err := r.Store.Read(ctx, e.Path)
+		if err != nil {
+			return nil, err
+		}
+		have, err := entry.Secret(e.Read)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.foreign(j, e, have); err != nil {
+			return nil, err
+		}
+		if !have.Equal(j.old[e.Name()]) {
+			changes = append(changes, store.Change{Path: e.Path, Content: entry.With(e.Read, j.old[e.Name()])})
+		}
+		if next := j.next[e.Name()]; !next.IsZero() && !r.Store.Exists(PendingPath(e.Path)) {
+			changes = append(changes, store.Change{Path: PendingPath(e.Path), Content: pendingContent(e, next)})
+		}
+	}
+	return append(changes, r.removals(j, PreviousPath)...), nil
+}
+
+// unpromote gives the record the values and the date of the rotation before
+// this one: a rotation that was rolled back never happened.
+func (r *run) unpromote(ctx context.Context, j *job, e *journal.Event) error {
+	events, err := j.log.Events(ctx)
+	if err != nil {
+		return err
+	}
+	e.Promoted, e.PromotedAt, e.RevokedAt, e.GraceUntil = nil, time.Time{}, time.Time{}, time.Time{}
+	for _, before := range events {
+		if before.Rotation != j.id && len(before.Promoted) > 0 {
+			e.Promoted, e.PromotedAt = before.Promoted, before.PromotedAt
+		}
+	}
+	if e.Promoted != nil {
+		return nil
+	}
+	e.Promoted = map[string]secrets.Fingerprint{}
+	for _, entry := range j.secret.Entries {
+		e.Promoted[entry.Name()] = j.old[entry.Name()].Fingerprint(r.Key)
+	}
+	return nil
+}

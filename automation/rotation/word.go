@@ -1,0 +1,81 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+)
+
+// byPerson: only somebody who tries the consumer can say which value it has.
+func byPerson(c secrets.Consumer) bool { return c.Probe.By == "person" }
+
+// tried has a person bring the value to every consumer that nothing else
+// reaches, try it, and type the consumer's name.
+func (r *run) tried(ctx context.Context, j *job) ([]journal.Answer, error) {
+	var out []journal.Answer
+	for _, c := range j.secret.Consumers {
+		if !byPerson(c) {
+			continue
+		}
+		a := journal.Answer{Consumer: c.Name, Proof: secrets.ProofPresent, Answer: string(proof.Present)}
+		if err := r.word(ctx, j, c, &a); err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// vouched adds a person's word to the answers of consumers that can only show
+// that they have the name: that is too little to retire a value on.
+func (r *run) vouched(ctx context.Context, j *job, answers []journal.Answer) ([]journal.Answer, error) {
+	for _, c := range j.secret.Consumers {
+		at := slices.IndexFunc(answers, func(a journal.Answer) bool { return a.Consumer == c.Name })
+		if at < 0 || byPerson(c) || c.Probe.Kind != secrets.ProofPresent {
+			continue
+		}
+		if err := r.word(ctx, j, c, &answers[at]); err != nil {
+			return nil, err
+		}
+	}
+	tried, err := r.tried(ctx, j)
+	return append(answers, tried...), err
+}
+
+// word is somebody's word that a consumer works with the value that stays. One
+// that was given in this rotation, and in its direction, is not asked for again.
+func (r *run) word(ctx context.Context, j *job, c secrets.Consumer, a *journal.Answer) error {
+	last := j.log.Last()
+	for _, said := range last.Answers {
+		if last.Rotation == j.id && said.Consumer == c.Name && said.Word != "" && (last.State == journal.RollingBack) == j.back {
+			a.Word, a.At = said.Word, said.At
+		}
+	}
+	if a.Word == "" {
+		err := r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Type: c.Name, Own: true, Lines: c.Steps,
+			Title: fmt.Sprintf("Nothing can prove which %s consumer %s runs with. Give it the %s one (%s) and try it.", j.secret.Name, c.Name, j.wanted(), j.where())})
+		if err != nil {
+			return err
+		}
+		a.Word, a.At = journal.Self().User, r.Now().UTC().Truncate(time.Second)
+	}
+	j.report.Consumers = merge(j.report.Consumers, []ConsumerReport{{Name: c.Name, Kind: string(c.Kind), Proof: string(secrets.ProofPresent), Answer: proof.Present, Detail: a.Word + " tried it"}})
+	return nil
+}
+
+// where says how a person gets at the value that stays.
+func (j *job) where() string {
+	at := func(path string) string { return path }
+	if !j.back && !j.state.AtLeast(journal.Promoted) && j.source != fromPass {
+		at = PendingPath
+	}
+	if j.back && !j.rolled {
+		at = PreviousPath
+	}
+	return "pass show " + at(j.moved[0].Path)
+}
