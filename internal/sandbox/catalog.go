@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -10,12 +11,15 @@ import (
 )
 
 // Catalog is c with this world's addresses in the place of the real ones: of
-// the services, of the consumers' probes and of the state. The state lies in a
-// folder here, so no copy of a credential gives access to it, and consumers of
-// kind backend are left out.
+// the services, of the consumers' probes and of the state. Where the state lies
+// in a folder, no copy of a credential gives access to it, and consumers of kind
+// backend are left out.
 func (s *Sandbox) Catalog(c *secrets.Catalog) *secrets.Catalog {
 	out := *c
 	out.State = secrets.State{URL: s.Backend()}
+	if s.kind == BackendS3 {
+		out.State.AccessKey, out.State.SecretKey = accessKeyPath, secretKeyPath
+	}
 	sv := &out.Services
 	sv.Cloudflare.API = s.servers.url(world.Cloudflare) + "/client/v4"
 	sv.Scaleway.API = s.servers.url(world.Scaleway)
@@ -27,7 +31,7 @@ func (s *Sandbox) Catalog(c *secrets.Catalog) *secrets.Catalog {
 	for i, secret := range out.Secrets {
 		var consumers []secrets.Consumer
 		for _, consumer := range secret.Consumers {
-			if consumer.Kind == secrets.KindBackend {
+			if consumer.Kind == secrets.KindBackend && s.kind != BackendS3 {
 				continue
 			}
 			consumer.Probe.URL = s.local(consumer, consumer.Probe.URL)
@@ -44,10 +48,11 @@ func (s *Sandbox) Catalog(c *secrets.Catalog) *secrets.Catalog {
 }
 
 // local keeps a probe's path and takes it to the consumer of this world. One
-// that the world has not goes nowhere: never to the real address.
+// that the world has not goes nowhere: never to the real address. A loopback
+// address is none: a person put a consumer of their own there.
 func (s *Sandbox) local(consumer secrets.Consumer, address string) string {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Host == "" || net.ParseIP(u.Hostname()).IsLoopback() {
 		return address
 	}
 	host, ok := s.servers.addresses[consumer.Name]

@@ -31,7 +31,7 @@ func (s *Sandbox) create(ctx context.Context, o Options) error {
 	if err := os.WriteFile(s.path(makingName), nil, 0o600); err != nil {
 		return fmt.Errorf("making a world: %w", err)
 	}
-	entries, settings, err := s.seed()
+	entries, settings, err := s.seed(o.Backend)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func oneAtATime(progress func(string)) func(string) {
 
 // seed makes the accounts and credentials, and what needs no Pulumi. It sets
 // the world's clock back, so that what is rolled out now is old afterwards.
-func (s *Sandbox) seed() (entries map[string]string, settings world.Settings, err error) {
+func (s *Sandbox) seed(backend string) (entries map[string]string, settings world.Settings, err error) {
 	w, err := world.Open(s.dir)
 	if err != nil {
 		return nil, settings, err
@@ -83,6 +83,9 @@ func (s *Sandbox) seed() (entries map[string]string, settings world.Settings, er
 	}
 	err = w.Update(func(state *world.State) error {
 		settings = state.Settings
+		if backend == BackendS3 {
+			state.Backend = backend
+		}
 		state.Settings.ClockOffset -= world.Millis(age.Milliseconds())
 		state.Settings.ContainerDelay, state.Settings.IssueDelay = 0, 0
 		// What the projects declare is made by rolling them out.
@@ -94,6 +97,14 @@ func (s *Sandbox) seed() (entries map[string]string, settings world.Settings, er
 	}
 	if err := makeCertificates(s.layout); err != nil {
 		return nil, settings, err
+	}
+	if backend == BackendS3 {
+		err = makeBuckets(s.layout)
+	} else {
+		err = os.MkdirAll(s.path("state"), 0o700)
+	}
+	if err != nil {
+		return nil, settings, fmt.Errorf("making the state's folder: %w", err)
 	}
 	// Random and long: nobody types it, the file is all there is of it.
 	if err := os.WriteFile(s.passphrase(), []byte(world.NewUUID()+"\n"), 0o600); err != nil {

@@ -10,6 +10,7 @@
 //	store store.git gnupg        the pass store, its remote and its key
 //	projects projects.git        the Pulumi projects and their remote
 //	state passphrase             the state backend and what encrypts it
+//	s3                           instead of state: the S3 server's buckets
 //	tls                          a CA of the world's own
 //	env                          shell exports, written by Serve
 //	sandbox.json                 written last: the world is whole

@@ -40,8 +40,8 @@ func (s *Sandbox) variables() ([]variable, error) {
 		variable{name: "CLOUDFLARE_API_TOKEN", pass: "cloudflare/api-token"},
 		variable{name: "CLOUDFLARE_ACCOUNT_ID", pass: "cloudflare/account-id"},
 		variable{name: "SCW_API_URL", text: s.servers.url(world.Scaleway)},
-		variable{name: "SCW_ACCESS_KEY", pass: "sanmarcsoft/scaleway/access-key"},
-		variable{name: "SCW_SECRET_KEY", pass: "sanmarcsoft/scaleway/api-secret"},
+		variable{name: "SCW_ACCESS_KEY", pass: accessKeyPath},
+		variable{name: "SCW_SECRET_KEY", pass: secretKeyPath},
 		variable{name: "SCW_DEFAULT_PROJECT_ID", text: state.Scaleway.ProjectID},
 		variable{name: "SCW_DEFAULT_ORGANIZATION_ID", text: state.Scaleway.ID},
 		variable{name: "SCW_DEFAULT_REGION", text: state.Scaleway.Region},
@@ -50,8 +50,8 @@ func (s *Sandbox) variables() ([]variable, error) {
 		variable{name: "CLERK_API_URL", text: s.servers.url(world.Clerk)},
 		variable{name: "SIGHTENGINE_API_URL", text: s.servers.url(world.Sightengine)},
 		variable{name: "GITHUB_API_URL", text: s.servers.url(world.GitHub)},
-		variable{name: "AWS_ACCESS_KEY_ID", pass: "sanmarcsoft/scaleway/access-key"},
-		variable{name: "AWS_SECRET_ACCESS_KEY", pass: "sanmarcsoft/scaleway/api-secret"},
+		variable{name: "AWS_ACCESS_KEY_ID", pass: accessKeyPath},
+		variable{name: "AWS_SECRET_ACCESS_KEY", pass: secretKeyPath},
 		variable{name: "AWS_REGION", text: state.Scaleway.Region},
 		variable{name: "AWS_EC2_METADATA_DISABLED", text: "true"},
 		variable{name: "VERIFIEDDIT_BADGES_URL", text: s.servers.url(badgesConsumer)},
@@ -138,8 +138,11 @@ func pointsAtSandbox(name, value string) bool {
 	case "SECRET_ROTATION_SANDBOX":
 		return value != ""
 	case "PASSWORD_STORE_DIR", "GNUPGHOME", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS",
-		"PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_BACKEND_URL":
-		return insideWorld(strings.TrimPrefix(value, "file://"))
+		"PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE":
+		return insideWorld(value)
+	case "PULUMI_BACKEND_URL":
+		u, err := url.Parse(value)
+		return insideWorld(strings.TrimPrefix(value, "file://")) || (err == nil && u.Scheme == "s3" && isLoopback(u.Query().Get("endpoint")))
 	case "CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_API_HOSTNAME", "SCW_API_URL", "STRIPE_API_BASE", "CLERK_API_URL",
 		"SIGHTENGINE_API_URL", "GITHUB_API_URL":
 		return isLoopback(value)

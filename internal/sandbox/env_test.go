@@ -147,6 +147,8 @@ func TestVariablesOfASandboxAreRefused(t *testing.T) {
 	}
 	require.Empty(t, sandbox.RefuseForeign([]string{"PASSWORD_STORE_DIR=/home/ops/.password-store", "PULUMI_BACKEND_URL=s3://sanmarcsoft-pulumi-state",
 		"SCW_API_URL=https://api.scaleway.com", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "PATH=/usr/bin", "GNUPGHOME="}))
+	require.Equal(t, []string{"PULUMI_BACKEND_URL"}, sandbox.RefuseForeign([]string{"PULUMI_BACKEND_URL=s3://state?endpoint=http://127.0.0.1:9000"}),
+		"a world's S3 server")
 	require.Equal(t, []string{"PASSWORD_STORE_DIR"}, sandbox.RefuseForeign([]string{"PASSWORD_STORE_DIR=" + filepath.Join(s.Dir(), "store")}),
 		"also without the variable that names the world")
 }

@@ -29,16 +29,26 @@ type project struct {
 func exampleProjects() []project {
 	return []project{
 		{name: "infra", dir: "infra", config: map[string]string{
-			"scaleway-secret-key": "sanmarcsoft/scaleway/api-secret",
+			"scaleway-secret-key": secretKeyPath,
 		}},
 		{name: "stripe-backend", dir: "services/stripe-backend/infra", config: map[string]string{
-			"scaleway-access-key":   "sanmarcsoft/scaleway/access-key",
-			"scaleway-secret-key":   "sanmarcsoft/scaleway/api-secret",
+			"scaleway-access-key":   accessKeyPath,
+			"scaleway-secret-key":   secretKeyPath,
 			"stripe-secret-key":     "verifieddit/stripe/secret-key",
 			"stripe-webhook-secret": "verifieddit/stripe/webhook-secret",
 			"clerk-secret-key":      "verifieddit/clerk/secret-key",
 		}},
 	}
+}
+
+// The pass paths of the company's Scaleway key, which also opens its state.
+const (
+	accessKeyPath = "sanmarcsoft/scaleway/access-key"
+	secretKeyPath = "sanmarcsoft/scaleway/api-secret"
+)
+
+func (s *Sandbox) projectDir(p project) string {
+	return filepath.Join(s.projects(), filepath.FromSlash(p.dir))
 }
 
 // rollOut copies the projects and rolls each out as somebody did long ago.
@@ -52,12 +62,17 @@ func (s *Sandbox) rollOut(ctx context.Context, o Options, entries map[string]str
 	if err := os.WriteFile(filepath.Join(s.declared(), "Pulumi.yaml"), []byte(declaredProject), 0o600); err != nil {
 		return fmt.Errorf("making the project of the declared stacks: %w", err)
 	}
-	if err := os.MkdirAll(s.path("state"), 0o700); err != nil {
-		return fmt.Errorf("making the state's folder: %w", err)
-	}
 	redactor := secrets.NewRedactor()
 	redactor.Add(s.pass)
-	pulumi := engine.New(engine.Options{CLI: o.CLI, Backend: s.backend(), Passphrase: s.pass, Redactor: redactor, RunID: "sandbox"})
+	login, keys := map[string]string{}, map[string]secrets.Value{}
+	if s.kind == BackendS3 {
+		login = map[string]string{"AWS_ACCESS_KEY_ID": entries[accessKeyPath], "AWS_SECRET_ACCESS_KEY": entries[secretKeyPath]}
+	}
+	for name, value := range login {
+		keys[name] = secrets.NewValue([]byte(value))
+		redactor.Add(keys[name])
+	}
+	pulumi := engine.New(engine.Options{CLI: o.CLI, Backend: s.Backend(), BackendEnv: keys, Passphrase: s.pass, Redactor: redactor, RunID: "sandbox"})
 	work, inner := errgroup.WithContext(ctx)
 	for _, p := range exampleProjects() {
 		config := map[string]secrets.Value{}
@@ -66,6 +81,9 @@ func (s *Sandbox) rollOut(ctx context.Context, o Options, entries map[string]str
 			redactor.Add(config[key])
 		}
 		work.Go(func() error {
+			if err := s.initStack(inner, s.projectDir(p), login); err != nil {
+				return fmt.Errorf("creating stack of %s: %w", p.name, err)
+			}
 			if err := s.rollOutProject(inner, pulumi, p, config); err != nil {
 				return err
 			}
@@ -80,11 +98,7 @@ func (s *Sandbox) rollOut(ctx context.Context, o Options, entries map[string]str
 }
 
 func (s *Sandbox) rollOutProject(ctx context.Context, pulumi *engine.Engine, p project, config map[string]secrets.Value) error {
-	dir := filepath.Join(s.projects(), filepath.FromSlash(p.dir))
-	if err := s.initStack(ctx, dir); err != nil {
-		return fmt.Errorf("creating stack of %s: %w", p.name, err)
-	}
-	stack, err := pulumi.Open(ctx, engine.StackSpec{Name: p.name, Dir: dir, Stack: pulumiStack, Providers: s.Providers()})
+	stack, err := pulumi.Open(ctx, engine.StackSpec{Name: p.name, Dir: s.projectDir(p), Stack: pulumiStack, Providers: s.Providers()})
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", p.name, err)
 	}
@@ -98,7 +112,7 @@ func (s *Sandbox) rollOutProject(ctx context.Context, pulumi *engine.Engine, p p
 }
 
 // initStack is a person's `pulumi stack init`: it makes the stack and its file.
-func (s *Sandbox) initStack(ctx context.Context, dir string) error {
+func (s *Sandbox) initStack(ctx context.Context, dir string, login map[string]string) error {
 	cmd := exec.CommandContext(ctx, s.cli.Path, "stack", "init", pulumiStack, "--non-interactive")
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
@@ -106,6 +120,9 @@ func (s *Sandbox) initStack(ctx context.Context, dir string) error {
 		if v.name != "PATH" {
 			cmd.Env = append(cmd.Env, v.name+"="+v.text)
 		}
+	}
+	for name, value := range login {
+		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pulumi stack init: %w: %s", err, strings.TrimSpace(string(out)))

@@ -18,12 +18,27 @@ import (
 type Options struct {
 	// Dir is the world's folder; it is made if it is not there.
 	Dir string
+	// Backend is where a world's Pulumi state lies: BackendFile or BackendS3.
+	// Empty: where this world has it; a fresh one has it in a folder. Another
+	// than the world's is refused.
+	Backend string
 	// CLI is the Pulumi CLI, with the YAML language plugin. Making a world
 	// needs it, and so does EnvText.
 	CLI *engine.CLI
-	// Progress takes one line per step while a world is made; may be nil.
+	// Progress takes one line per step while a world is made, and while the S3
+	// server is built for the first one that needs it; may be nil.
 	Progress func(line string)
 }
+
+// Where the Pulumi state of a world lies: in a folder, or on an S3 server whose
+// accounts are the world's Scaleway keys.
+const (
+	BackendFile = "file"
+	BackendS3   = "s3"
+)
+
+// ErrBackend says that a world has its state elsewhere than was asked for.
+var ErrBackend = errors.New("this sandbox has its state elsewhere")
 
 // Sandbox is an open world with its servers running in this process.
 type Sandbox struct {
@@ -33,6 +48,9 @@ type Sandbox struct {
 	servers *servers
 	claim   *claim
 	pass    secrets.Value
+	// kind is BackendFile or BackendS3.
+	kind     string
+	progress func(line string)
 }
 
 // layout is where things are in a world's folder.
@@ -47,7 +65,6 @@ func (l layout) gnupg() string      { return l.path("gnupg") }
 func (l layout) projects() string   { return l.path("projects") }
 func (l layout) declared() string   { return l.path("projects", "secret-rotation") }
 func (l layout) passphrase() string { return l.path("passphrase") }
-func (l layout) backend() string    { return "file://" + l.path("state") }
 func (l layout) env() string        { return l.path("env") }
 
 // Open opens the world in o.Dir and starts its servers. Where there is none it
@@ -66,10 +83,10 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{layout: l, cli: o.CLI, claim: held}
+	s := &Sandbox{layout: l, cli: o.CLI, progress: o.Progress, claim: held}
 	if fresh {
 		err = s.create(ctx, o)
-	} else if err = l.complete(); err == nil {
+	} else if err = l.complete(o.Backend); err == nil {
 		err = s.start(ctx)
 	}
 	if err == nil && fresh {
@@ -82,12 +99,19 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 }
 
 // complete refuses a world that somebody took a part away from: opened, it
-// would pass for an empty one.
-func (l layout) complete() error {
-	for _, part := range []string{"world.json", "store", "gnupg", "state", "projects", "passphrase"} {
+// would pass for an empty one. It also refuses one with another backend.
+func (l layout) complete(backend string) error {
+	kind, state := BackendFile, "state"
+	if exists(l.path("s3")) {
+		kind, state = BackendS3, filepath.Join("s3", "buckets", Bucket)
+	}
+	for _, part := range []string{"world.json", "store", "gnupg", state, "projects", "passphrase"} {
 		if !exists(l.path(part)) {
 			return fmt.Errorf("%w: %s is missing", ErrDamaged, part)
 		}
+	}
+	if backend != "" && backend != kind {
+		return fmt.Errorf("%w: on %s, not on %s", ErrBackend, kind, backend)
 	}
 	return nil
 }
@@ -106,7 +130,16 @@ func (s *Sandbox) start(ctx context.Context) error {
 		return fmt.Errorf("reading passphrase: %w", err)
 	}
 	s.pass = secrets.NewValue(raw)
-	s.servers, err = serve(ctx, s.layout, s.world)
+	if s.kind, err = s.backendKind(); err != nil {
+		return err
+	}
+	program := ""
+	if s.kind == BackendS3 {
+		if program, err = (engine.Setup{Progress: s.progress}).S3Server(ctx); err != nil {
+			return err
+		}
+	}
+	s.servers, err = serve(ctx, s.layout, s.world, program)
 	return err
 }
 
@@ -131,8 +164,25 @@ func (s *Sandbox) Root() string { return s.projects() }
 // Project is the folder of the declared stacks' Pulumi.yaml.
 func (s *Sandbox) Project() string { return s.declared() }
 
-// Backend is the URL of the state backend.
-func (s *Sandbox) Backend() string { return s.backend() }
+// Backend is the URL of the state backend, as the Pulumi CLI takes it.
+func (s *Sandbox) Backend() string {
+	if s.kind != BackendS3 {
+		return "file://" + s.path("state")
+	}
+	return "s3://" + Bucket + "?region=fr-par&endpoint=" + s.servers.url(s3Server) +
+		"&use_path_style=true&request_checksum_calculation=when_required&response_checksum_validation=when_required"
+}
+
+// backendKind is what the world was made with.
+func (s *Sandbox) backendKind() (string, error) {
+	kind := BackendFile
+	err := s.world.Read(func(state *world.State) {
+		if state.Backend != "" {
+			kind = state.Backend
+		}
+	})
+	return kind, err
+}
 
 // Passphrase encrypts the stacks' secrets.
 func (s *Sandbox) Passphrase() secrets.Value { return s.pass }

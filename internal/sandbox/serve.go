@@ -15,7 +15,7 @@ import (
 // Serve writes the shell exports to DIR/env and keeps the servers running until
 // ctx ends. ready is called once the world can be used; may be nil.
 func (s *Sandbox) Serve(ctx context.Context, ready func(envFile string)) error {
-	if err := s.writeEnv(); err != nil {
+	if err := errors.Join(s.keepSelection(), s.writeEnv()); err != nil {
 		return fmt.Errorf("serving sandbox %s: %w", s.dir, err)
 	}
 	if ready != nil {

@@ -32,11 +32,14 @@ type servers struct {
 	http      []*http.Server
 	provider  *scwprovider.Server
 	client    *http.Client
+	// s3 serves the state; nil where that lies in a folder.
+	s3 *gateway
 }
 
 // serve starts every server on 127.0.0.1, on the port that the world has kept
 // for it where that is free: a second process gets others.
-func serve(ctx context.Context, l layout, w *world.World) (*servers, error) {
+// s3 is the path of the S3 server's program; empty: there is none.
+func serve(ctx context.Context, l layout, w *world.World, s3 string) (*servers, error) {
 	state, err := w.Snapshot()
 	if err != nil {
 		return nil, err
@@ -49,14 +52,25 @@ func serve(ctx context.Context, l layout, w *world.World) (*servers, error) {
 		Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: trusted, ForceAttemptHTTP2: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	if err := s.startAll(ctx, l, w, state.Ports); err != nil {
+	services := api.New(w, api.Options{})
+	err = s.startAll(ctx, l, w, services, state.Ports)
+	if err == nil && s3 != "" {
+		err = s.startS3(ctx, l, w, services, s3, state.Ports[s3Server])
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, keepPorts(w, state.Ports, s)
 }
 
-func (s *servers) startAll(ctx context.Context, l layout, w *world.World, ports map[string]int) error {
-	services := api.New(w, api.Options{})
+func (s *servers) startS3(ctx context.Context, l layout, w *world.World, log *api.API, program string, port int) (err error) {
+	if s.s3, err = startGateway(ctx, l, w, log, program); err != nil {
+		return err
+	}
+	return s.listen(ctx, s3Server, port, s.s3, nil)
+}
+
+func (s *servers) startAll(ctx context.Context, l layout, w *world.World, services *api.API, ports map[string]int) error {
 	for name, handler := range map[string]http.Handler{
 		world.Cloudflare: services.Cloudflare(), world.Scaleway: services.Scaleway(), registryServer: services.Registry(),
 		world.Stripe: services.Stripe(), world.Clerk: services.Clerk(), world.Sightengine: services.Sightengine(),
@@ -142,6 +156,9 @@ func (s *servers) close() error {
 	}
 	if s.provider != nil {
 		errs = append(errs, s.provider.Close())
+	}
+	if s.s3 != nil {
+		errs = append(errs, s.s3.close())
 	}
 	s.client.CloseIdleConnections()
 	return errors.Join(errs...)

@@ -117,7 +117,7 @@ func (f cloudflare) handle(pattern, permission string, h endpoint) {
 		if bad := cloudflareAccount(c); bad != nil {
 			return *bad
 		}
-		if permission != "" && !c.cred.May(permission) {
+		if permission != "" && !mayHere(c, permission) {
 			return cloudflareFail(http.StatusForbidden, 10000, "Authentication error")
 		}
 		return h(c)
@@ -150,7 +150,7 @@ func cloudflareHeader(c *call) *reply {
 			cloudflareError{Code: 6111, Message: "Invalid format for Authorization header"})
 		return &r
 	}
-	return nil
+	return cloudflareLocation(c)
 }
 
 // cloudflareAccount refuses another account than the token's.

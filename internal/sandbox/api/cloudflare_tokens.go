@@ -77,35 +77,6 @@ func tokenStatus(c world.Credential, now time.Time) string {
 	return "active"
 }
 
-// permissionGroup is something that a token may be allowed. Only the id of
-// Workers Scripts Write is Cloudflare's own.
-type permissionGroup struct {
-	ID     string   `json:"id"`
-	Name   string   `json:"name"`
-	Scopes []string `json:"scopes,omitempty"`
-}
-
-func permissionGroups() []permissionGroup {
-	account := []string{"com.cloudflare.api.account"}
-	zone := []string{"com.cloudflare.api.account.zone"}
-	user := []string{"com.cloudflare.api.user"}
-	return []permissionGroup{
-		{"e086da7e2179491d91ee5f35b3ca210a", "Workers Scripts Write", account},
-		{"1a71c399035b4950a1bd1466bbe4f420", "Workers Scripts Read", account},
-		{"c1fde68c7bcc44588cbb6ddbc16d6480", "Account Settings Read", account},
-		{"1af1fa2adc104452b74a9a3364202f20", "Account Settings Write", account},
-		{"5bc3f8b21c554832afc660159ab75fa4", "Account API Tokens Write", account},
-		{"eb56a6953c034b9d97dd838155666f06", "Account API Tokens Read", account},
-		{"c8fed203ed3043cba015a93ad1616f1f", "Zone Read", zone},
-		{"e6d2666161e84845a636613608cee8d5", "Zone Write", zone},
-		{"4755a26eedb94da69e1066d98aa820be", "DNS Write", zone},
-		{"686d18d5ac6c441c867cbf6771e58a0a", "API Tokens Write", user},
-		{"0cc3a61731504c89b99ec1be78b77aa0", "API Tokens Read", user},
-		{"8acbe5bb0d54464ab867149d7f7cf8ac", "User Details Read", user},
-		{"3518d0f75557482e952c6762d3e64903", "Memberships Read", user},
-	}
-}
-
 func (d door) groups(c *call) reply {
 	out := []permissionGroup{}
 	for _, g := range permissionGroups() {
@@ -116,19 +87,13 @@ func (d door) groups(c *call) reply {
 	return success(out)
 }
 
-type policy struct {
-	ID        string            `json:"id"`
-	Effect    string            `json:"effect"`
-	Groups    []permissionGroup `json:"permission_groups"`
-	Resources map[string]any    `json:"resources"`
-}
-
 type tokenOrder struct {
-	Name      string     `json:"name"`
-	Policies  []policy   `json:"policies"`
-	ExpiresOn *time.Time `json:"expires_on"`
-	NotBefore *time.Time `json:"not_before"`
-	Status    string     `json:"status"`
+	Name      string          `json:"name"`
+	Policies  []policy        `json:"policies"`
+	Condition json.RawMessage `json:"condition"`
+	ExpiresOn *time.Time      `json:"expires_on"`
+	NotBefore *time.Time      `json:"not_before"`
+	Status    string          `json:"status"`
 }
 
 // parse checks the order and returns the names of what it allows.
@@ -142,7 +107,17 @@ func (o *tokenOrder) parse(c *call) ([]string, error) {
 	if len(o.Policies) == 0 {
 		return nil, errors.New("at least one policy is needed")
 	}
-	var names []string
+	if o.ExpiresOn != nil && !o.ExpiresOn.After(c.now) && o.Status == "" {
+		return nil, errors.New("expires_on must be in the future")
+	}
+	var cond condition
+	if len(o.Condition) > 0 && json.Unmarshal(o.Condition, &cond) != nil {
+		return nil, errors.New("condition is not of the right form")
+	}
+	if err := cond.check(); err != nil {
+		return nil, err
+	}
+	names := []string{}
 	for i := range o.Policies {
 		p := &o.Policies[i]
 		p.ID = strings.ReplaceAll(world.NewUUID(), "-", "")
@@ -163,24 +138,25 @@ func (o *tokenOrder) parse(c *call) ([]string, error) {
 	return names, nil
 }
 
-func tokenView(c *world.Credential, now time.Time) map[string]any {
-	view := map[string]any{"id": c.ID, "name": c.Description, "status": tokenStatus(*c, now), "issued_on": c.IssuedAt,
-		"modified_on": c.IssuedAt, "last_used_on": c.LastUsed, "expires_on": c.Expires, "not_before": nil,
-		"policies": []policy{}}
-	if len(c.Policies) > 0 {
-		view["policies"] = c.Policies
-		return view
+func tokenView(s *world.State, c *world.Credential) map[string]any {
+	view := map[string]any{"id": c.ID, "name": c.Description, "status": tokenStatus(*c, s.Now()), "issued_on": c.IssuedAt,
+		"modified_on": c.IssuedAt, "last_used_on": c.LastUsed, "expires_on": c.Expires, "not_before": c.ValidFrom,
+		"policies": policiesOf(s, c)}
+	if c.Modified != nil {
+		view["modified_on"] = c.Modified
 	}
-	p := policy{ID: c.ID, Effect: "allow", Resources: map[string]any{"com.cloudflare.api.account." + c.Account: "*"}}
-	for _, g := range permissionGroups() {
-		if slices.Contains(c.Permissions, g.Name) {
-			p.Groups = append(p.Groups, permissionGroup{ID: g.ID, Name: g.Name})
-		}
-	}
-	if len(p.Groups) > 0 {
-		view["policies"] = []policy{p}
+	if len(c.Condition) > 0 {
+		view["condition"] = c.Condition
 	}
 	return view
+}
+
+// settle gives the token what the order says beside its policies and its end.
+func (o tokenOrder) settle(t *world.Credential) {
+	t.ValidFrom, t.Condition = o.NotBefore, nil
+	if text := string(o.Condition); text != "" && text != "null" && text != "{}" {
+		t.Condition = o.Condition
+	}
 }
 
 // owned lists the door's tokens that are not deleted, newest first.
@@ -208,7 +184,7 @@ func (d door) list(c *call) reply {
 	views := []map[string]any{}
 	for _, t := range d.owned(c.state) {
 		if c.r.URL.Query().Get("include_expired") != "false" || t.Standing(c.now) != world.Expired {
-			views = append(views, tokenView(t, c.now))
+			views = append(views, tokenView(c.state, t))
 		}
 	}
 	return page(c, views)
@@ -223,7 +199,7 @@ func (d door) get(c *call) reply {
 	if !found {
 		return noToken()
 	}
-	return success(tokenView(t, c.now))
+	return success(tokenView(c.state, t))
 }
 
 func (d door) create(c *call) reply {
@@ -231,6 +207,10 @@ func (d door) create(c *call) reply {
 	names, err := o.parse(c)
 	if err != nil {
 		return cloudflareFail(http.StatusBadRequest, 400, err.Error())
+	}
+	if group, lacking := o.beyond(c); lacking {
+		return cloudflareFail(http.StatusBadRequest, 1001,
+			"Failed common permission check against resources. (Permission group: \""+group+"\")")
 	}
 	raw, err := json.Marshal(o.Policies)
 	if err != nil {
@@ -247,15 +227,14 @@ func (d door) create(c *call) reply {
 			return err
 		}
 		t := made[0]
-		if o.NotBefore != nil && o.NotBefore.After(t.NotBefore) {
-			t.NotBefore = *o.NotBefore
-		}
-		view = tokenView(t, s.Now())
+		o.settle(t)
+		view = tokenView(s, t)
 		view["value"] = t.Value
 		return nil
 	})
 	if err != nil {
-		return cloudflareFail(http.StatusBadRequest, 1001, err.Error())
+		// Which code Cloudflare has for this is not documented.
+		return cloudflareFail(http.StatusBadRequest, 1004, err.Error())
 	}
 	return success(view)
 }
@@ -293,8 +272,10 @@ func (d door) update(c *call) reply {
 	}
 	return d.change(c, func(s *world.State, t *world.Credential) any {
 		t.Description, t.Policies, t.Permissions, t.Expires = o.Name, raw, names, o.ExpiresOn
-		t.Disabled = o.Status == "disabled"
-		return tokenView(t, s.Now())
+		now := s.Now()
+		t.Disabled, t.Modified = o.Status == "disabled", &now
+		o.settle(t)
+		return tokenView(s, t)
 	})
 }
 

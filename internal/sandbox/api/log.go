@@ -83,3 +83,10 @@ func (l *requestLog) write(r Request) {
 	_, _ = f.Write(line)
 	_ = f.Close()
 }
+
+// Record writes a line for a server that is no emulator. Time and run id are
+// filled in, the latter from the request's User-Agent.
+func (a *API) Record(r Request, agent string) {
+	r.Time, r.RunID = time.Now().UTC(), runID(agent)
+	a.log.write(r)
+}

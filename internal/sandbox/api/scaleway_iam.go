@@ -73,7 +73,11 @@ func (f scaleway) listKeys(c *call) reply {
 	q := c.r.URL.Query()
 	wanted := q["access_keys"]
 	out := []map[string]any{}
-	for _, k := range accessKeys(c.state) {
+	keys := accessKeys(c.state)
+	if q.Get("order_by") != "created_at_desc" {
+		slices.Reverse(keys)
+	}
+	for _, k := range keys {
 		expired := k.Standing(c.now) == world.Expired
 		switch {
 		case q.Get("organization_id") != "" && q.Get("organization_id") != c.state.Scaleway.ID,

@@ -48,6 +48,12 @@ type Credential struct {
 	Description string   `json:"description,omitempty"`
 	// Policies of a Cloudflare token, as the API shows them.
 	Policies json.RawMessage `json:"policies,omitempty"`
+	// Condition of a Cloudflare token: from where it may be used.
+	Condition json.RawMessage `json:"condition,omitempty"`
+	// ValidFrom is the start that was ordered for it.
+	ValidFrom *time.Time `json:"valid_from,omitempty"`
+	// Modified is when its settings were last changed; nil: never.
+	Modified *time.Time `json:"modified_at,omitempty"`
 }
 
 // Standing is what a service thinks of a credential.
@@ -67,7 +73,7 @@ func (c *Credential) Standing(now time.Time) Standing {
 	switch {
 	case c.RefusedFrom != nil && !now.Before(*c.RefusedFrom):
 		return Revoked
-	case now.Before(c.NotBefore):
+	case now.Before(c.NotBefore) || c.ValidFrom != nil && now.Before(*c.ValidFrom):
 		return Unknown
 	case c.Expires != nil && !now.Before(*c.Expires):
 		return Expired

@@ -160,6 +160,7 @@ func (s *State) blank(o Order, entry string) *Credential {
 	if old, ok := s.Newest(o.Service, entry); ok {
 		c.Kind, c.Owner, c.Account, c.Mode = old.Kind, old.Owner, old.Account, old.Mode
 		c.Permissions, c.Policies = slices.Clone(old.Permissions), slices.Clone(old.Policies)
+		c.Condition = slices.Clone(old.Condition)
 		if c.Description == "" {
 			c.Description = old.Description
 		}

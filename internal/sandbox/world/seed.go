@@ -125,7 +125,7 @@ func (s *State) seedCredentials(pass map[string]string) error {
 	}{
 		{Order{Service: Cloudflare, Kind: KindUser, Description: "all zones and Workers",
 			Permissions: []string{"Workers Scripts Write", "Account Settings Read", "Zone Read", "DNS Write",
-				"User Details Read", "Memberships Read"}},
+				"User Details Read", "Memberships Read", "API Tokens Write"}},
 			map[string]string{"api-token": "cloudflare/api-token"}},
 		{Order{Service: Scaleway, Description: "infrastructure and registry",
 			Permissions: []string{"ContainersFullAccess", "ContainerRegistryFullAccess",

@@ -24,6 +24,8 @@ type State struct {
 	// TokenKey signs the registry's bearer tokens (hex), so that a token made
 	// by one process is known to the others.
 	TokenKey string `json:"token_key"`
+	// Backend is where the Pulumi state lies: "s3", or empty for a folder.
+	Backend string `json:"backend,omitempty"`
 }
 
 // Millis is a span in milliseconds, written as a whole number.
