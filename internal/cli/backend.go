@@ -24,7 +24,7 @@ func (s *session) backendLogin(ctx context.Context, cred services.Credential) (s
 		return services.Report{State: services.Unknown}, err
 	}
 	bucket, err := backend.Open(ctx, url, map[string]secrets.Value{
-		"AWS_ACCESS_KEY_ID": cred["access-key"], "AWS_SECRET_ACCESS_KEY": cred["api-secret"],
+		"AWS_ACCESS_KEY_ID": cred[accessKey], "AWS_SECRET_ACCESS_KEY": cred[secretKey],
 	}, nil)
 	if err != nil {
 		return services.Report{State: services.Unknown}, err

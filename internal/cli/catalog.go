@@ -20,10 +20,16 @@ func (a *app) catalogCommand() *cobra.Command {
 	cmd.AddCommand(
 		a.catalogSub("list", "List secrets, entries and consumers", func(c *secrets.Catalog) error { return a.listCatalog(c) }),
 		a.catalogSub("validate", "Check the catalog; errors name file, line and column", func(c *secrets.Catalog) error {
+			if a.opts.json {
+				return printJSON(a.env.Stdout, validDocument{Valid: true, Secrets: len(c.Secrets), Identifiers: len(c.Identifiers), Stacks: len(c.Stacks)})
+			}
 			_, err := fmt.Fprintf(a.env.Stdout, "%d secrets, %d identifiers, %d stacks: valid\n", len(c.Secrets), len(c.Identifiers), len(c.Stacks))
 			return err
 		}),
 		a.catalogSub("graph", "Draw secret -> consumer in Mermaid", func(c *secrets.Catalog) error {
+			if a.opts.json {
+				return printJSON(a.env.Stdout, map[string]string{"mermaid": c.Graph()})
+			}
 			_, err := fmt.Fprint(a.env.Stdout, c.Graph())
 			return err
 		}),
@@ -33,6 +39,15 @@ func (a *app) catalogCommand() *cobra.Command {
 		}},
 	)
 	return cmd
+}
+
+// validDocument is the JSON form of a catalog that holds; one that does not is
+// an error like any other.
+type validDocument struct {
+	Valid       bool `json:"valid"`
+	Secrets     int  `json:"secrets"`
+	Identifiers int  `json:"identifiers"`
+	Stacks      int  `json:"stacks"`
 }
 
 func (a *app) catalogSub(name, short string, do func(*secrets.Catalog) error) *cobra.Command {

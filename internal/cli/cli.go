@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
 
 // globals are the flags that every command has.
@@ -23,6 +24,9 @@ type app struct {
 	env  Env
 	opts globals
 	args []string
+	// typed are values given on standard input: where the state backend's own key
+	// is dead, they open it.
+	typed services.Credential
 	// printed is what stands on stdout already.
 	printed *counted
 }
@@ -96,7 +100,8 @@ Start with:  go run . doctor            what is missing on this machine
 		text, _, _ := strings.Cut(err.Error(), ": strconv.")
 		return misused(typed(path(cmd), "--help"), "%s", text)
 	})
-	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.catalogCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
+	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.revokeCommand(), a.rollbackCommand(), a.holdCommand(), a.statusCommand(), a.historyCommand(), a.unlockCommand(), a.catalogCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
+	a.complete(root)
 	return root
 }
 

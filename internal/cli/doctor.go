@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
@@ -42,20 +43,66 @@ func (a *app) doctor(ctx context.Context) error {
 	return a.printFindings(a.local(ctx))
 }
 
+// examine checks everything that can be, also behind a gap: a person mends them
+// all at once and not one by one.
 func (a *app) examine(ctx context.Context) error {
 	findings := a.local(ctx)
-	if !allGood(findings) && a.opts.sandbox == "" {
-		return a.printFindings(findings)
+	if a.opts.sandbox != "" {
+		s, err := a.open(ctx)
+		if err != nil {
+			return a.printFindings(append(findings, a.bad("sandbox", err)))
+		}
+		findings = append(append(append(findings, s.entries(ctx)...), s.credentials(ctx)...), s.stacks(ctx)...)
+		s.progress.Close()
+		return errors.Join(a.printFindings(findings), s.close())
 	}
-	s, err := a.open(ctx)
-	if err != nil {
-		return a.printFindings(append(findings, bad("session", err)))
-	}
-	findings = append(findings, s.entries(ctx)...)
-	findings = append(findings, s.credentials(ctx)...)
-	findings = append(findings, s.stacks(ctx)...)
+	s := a.bare()
+	findings = append(findings, s.beyond(ctx, findings)...)
 	s.progress.Close()
 	return errors.Join(a.printFindings(findings), s.close())
+}
+
+// beyond opens part after part and checks what the parts at hand allow. local
+// are the findings so far: the gaps in them are not told again.
+func (s *session) beyond(ctx context.Context, local []finding) (out []finding) {
+	a := s.app
+	var err error
+	if s.catalog, err = a.loadCatalog(); err != nil {
+		return []finding{a.bad("catalog", err)}
+	}
+	out = append(out, good("catalog", fmt.Sprintf("%d secrets, %d stacks", len(s.catalog.Secrets), len(s.catalog.Stacks))))
+	if err = s.openWorld(ctx); err != nil {
+		return append(out, a.bad("world", err))
+	}
+	if s.openPass(ctx) != nil { // which local says
+		return append(out, unchecked("entries and stacks", "the pass store"))
+	}
+	missing := ""
+	if err = s.readIdentifiers(ctx); err != nil {
+		out, missing = append(out, a.bad("identifiers", err)), "the identifiers"
+	}
+	out = append(out, s.entries(ctx)...)
+	if s.cli, err = (engine.Setup{Path: a.opts.pulumi}).Find(ctx); err != nil {
+		missing = "the Pulumi CLI"
+	}
+	if err = s.openEngine(ctx); err != nil {
+		return append(out, a.bad("state backend", err), unchecked("services and stacks", "the state backend"))
+	}
+	out = append(out, s.credentials(ctx)...)
+	for _, f := range local {
+		if f.Name == "passphrase" && !f.OK {
+			missing = "the passphrase"
+		}
+	}
+	if missing != "" {
+		return append(out, unchecked("stacks", missing))
+	}
+	return append(out, s.stacks(ctx)...)
+}
+
+// unchecked is what a gap that has its own finding keeps from being checked.
+func unchecked(name, gap string) finding {
+	return finding{Name: name, Detail: "not checked: " + gap + " first"}
 }
 
 // local are the checks that need no network and no secret.
@@ -69,22 +116,38 @@ func (a *app) local(ctx context.Context) []finding {
 	if a.opts.sandbox != "" {
 		return out
 	}
+	return append(out, a.storeFinding(ctx, out), a.passphraseFinding())
+}
+
+func (a *app) storeFinding(ctx context.Context, programs []finding) finding {
+	for _, p := range programs {
+		if p.Name == "gpg" && !p.OK {
+			return unchecked("pass store", "gpg")
+		}
+	}
 	st, err := store.Open(ctx, store.Options{Env: a.env.Environ})
 	if err != nil {
-		return append(out, bad("pass store", err))
+		return a.bad("pass store", err)
 	}
-	out = append(out, good("pass store", st.Dir()))
+	return good("pass store", st.Dir())
+}
+
+func (a *app) passphraseFinding() finding {
 	if cat, err := a.loadCatalog(); err == nil && cat.State.Passphrase != "" {
-		return append(out, good("passphrase", "pass entry "+cat.State.Passphrase))
+		return good("passphrase", "pass entry "+cat.State.Passphrase)
 	}
+	f := finding{Name: "passphrase", Fix: "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"}
 	file := a.env.Get("PULUMI_CONFIG_PASSPHRASE_FILE")
-	if _, err := os.Stat(file); file != "" && err != nil {
-		return append(out, finding{Name: "passphrase", Detail: "PULUMI_CONFIG_PASSPHRASE_FILE names " + file + ", which cannot be read", Fix: "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"})
-	}
 	if file == "" {
-		return append(out, finding{Name: "passphrase", Detail: "PULUMI_CONFIG_PASSPHRASE_FILE is not set", Fix: "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE   (or name its pass path as state.passphrase in the catalog)"})
+		f.Detail = "PULUMI_CONFIG_PASSPHRASE_FILE is not set"
+		f.Fix += "   (or name its pass path as state.passphrase in the catalog)"
+		return f
 	}
-	return append(out, good("passphrase", "PULUMI_CONFIG_PASSPHRASE_FILE"))
+	if _, err := os.Stat(file); err != nil {
+		f.Detail = "PULUMI_CONFIG_PASSPHRASE_FILE names " + file + ", which cannot be read"
+		return f
+	}
+	return good("passphrase", "PULUMI_CONFIG_PASSPHRASE_FILE")
 }
 
 func (a *app) pulumiFinding(ctx context.Context) finding {
@@ -93,7 +156,7 @@ func (a *app) pulumiFinding(ctx context.Context) finding {
 		return finding{Name: "pulumi", Detail: "the pinned CLI " + engine.Version() + " is not installed", Fix: "go run . setup"}
 	}
 	if err != nil {
-		return bad("pulumi", err)
+		return a.bad("pulumi", err)
 	}
 	return good("pulumi", cli.Version+"  "+cli.Path)
 }
@@ -110,16 +173,16 @@ func program(name, fix string) finding {
 func (s *session) entries(ctx context.Context) []finding {
 	var out []finding
 	if sync, err := s.store.Sync(ctx); err != nil {
-		out = append(out, bad("store remote", err))
+		out = append(out, s.app.bad("store remote", err))
 	} else if err := errors.Join(sync.Ready(), sync.Pushed()); err != nil {
-		out = append(out, bad("store remote", err))
+		out = append(out, s.app.bad("store remote", err))
 	} else {
 		out = append(out, remoteFinding(sync))
 	}
 	for _, secret := range s.catalog.Secrets {
 		cred, err := s.credential(ctx, secret)
 		if err != nil {
-			out = append(out, bad("entries of "+secret.Name, err))
+			out = append(out, s.app.bad("entries of "+secret.Name, err))
 			continue
 		}
 		out = append(out, good("entries of "+secret.Name, fmt.Sprintf("%d in pass, right format", len(cred))))
@@ -169,9 +232,9 @@ func (s *session) credentials(ctx context.Context) []finding {
 		report, err := checker.Check(ctx, cred)
 		switch {
 		case err != nil:
-			out = append(out, bad(name, err))
+			out = append(out, s.app.bad(name, err))
 		case report.State != services.Alive:
-			out = append(out, finding{Name: name, Detail: string(report.State) + ": " + report.Detail, Fix: "go run . rotate --secret " + secret.Name + " --new"})
+			out = append(out, finding{Name: name, Detail: string(report.State) + ": " + report.Detail, Fix: s.app.inPlace("go run . rotate --secret " + secret.Name + " --new")})
 		case len(report.Missing) > 0:
 			out = append(out, finding{Name: name, Detail: "it may not: " + strings.Join(report.Missing, ", "), Fix: "give it these permissions at " + secret.Dashboard.URL})
 		default:
@@ -188,7 +251,7 @@ func (s *session) stacks(ctx context.Context) []finding {
 	for _, stack := range s.catalog.Stacks {
 		name := "stack " + stack.Name
 		if _, err := r.Preview(ctx, []string{stack.Name}); err != nil {
-			out = append(out, bad(name, err))
+			out = append(out, s.app.bad(name, err))
 			continue
 		}
 		out = append(out, good(name, "a preview works"))
@@ -198,12 +261,8 @@ func (s *session) stacks(ctx context.Context) []finding {
 
 func good(name, detail string) finding { return finding{Name: name, OK: true, Detail: detail} }
 
-func bad(name string, err error) finding {
-	f := finding{Name: name, Detail: err.Error()}
-	if next := nextOf(err); len(next) > 0 {
-		f.Fix = next[0]
-	}
-	return f
+func (a *app) bad(name string, err error) finding {
+	return finding{Name: name, Detail: err.Error(), Fix: a.nextOf(err)[0]}
 }
 
 func allGood(findings []finding) bool {
@@ -222,20 +281,31 @@ func (a *app) printFindings(findings []finding) error {
 			return err
 		}
 	} else {
-		style := a.style()
-		for _, f := range findings {
-			mark := style.Good("ok     ")
-			if !f.OK {
-				mark = style.Bad("missing")
-			}
-			_, _ = fmt.Fprintf(a.env.Stdout, "%s  %-24s %s\n", mark, f.Name, f.Detail)
-			if f.Fix != "" {
-				_, _ = fmt.Fprintf(a.env.Stdout, "%s  %-24s %s\n", "       ", "", "mend: "+f.Fix)
-			}
-		}
+		a.listFindings(findings)
 	}
 	if allGood(findings) {
 		return nil
 	}
 	return &statusError{exitFailed}
+}
+
+// listFindings prints one line each, and each remedy once: what mends one gap
+// often mends others.
+func (a *app) listFindings(findings []finding) {
+	style := a.resultStyle()
+	var rows [][]ui.Cell
+	said := map[string]bool{}
+	for _, f := range findings {
+		mark := ui.Cell{Text: "ok"}
+		if !f.OK {
+			mark = ui.Cell{Text: "missing", Paint: style.Bad}
+		}
+		detail := ui.Cell{Text: f.Detail}
+		if f.Fix != "" && !said[f.Fix] {
+			detail.Below = "mend: " + f.Fix
+		}
+		said[f.Fix] = true
+		rows = append(rows, []ui.Cell{mark, {Text: f.Name}, detail})
+	}
+	ui.Table(a.env.Stdout, a.width(), nil, rows)
 }

@@ -53,6 +53,7 @@ func exitCode(err error) int {
 		rotated  *rotation.Error
 		pulumi   *engine.Error
 		taken    *journal.TakenError
+		held     *journal.HeldError
 		catalog  *secrets.CatalogError
 		answered *services.Error
 	)
@@ -63,7 +64,7 @@ func exitCode(err error) int {
 		return status.code
 	case errors.As(err, &usage), errors.As(err, &catalog):
 		return exitUsage
-	case errors.As(err, &taken):
+	case errors.As(err, &taken), errors.As(err, &held):
 		return exitHeld
 	case errors.Is(err, ui.ErrAborted), errors.Is(err, context.Canceled):
 		return exitFailed

@@ -48,7 +48,7 @@ func nextOf(err error) []string {
 			add(e.next)
 		case *secrets.CatalogError:
 			add("mend the file, then: go run . catalog validate")
-		case *journal.TakenError:
+		case *journal.TakenError, *journal.HeldError:
 			add("wait for it to end, then the same command again")
 		}
 	})
@@ -108,7 +108,7 @@ func (a *app) anyNext(err error) string {
 	return "go run . doctor"
 }
 
-var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|doctor|sandbox [a-z]+|catalog [a-z]+)\b`)
+var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|sandbox [a-z]+|catalog [a-z]+)\b`)
 
 // inPlace adds the flags of this call that say which world is meant to a
 // command of ours, and to one of pass, gpg or pulumi the variables of the

@@ -32,12 +32,19 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 		return misused(typed(append(quotedAll(a.args), "--yes")...), "there is no terminal to ask at, and --yes was not given; nothing was changed")
 	}
 	return p.s.progress.Pause(func() error {
-		ok, err := p.terminal().Confirm("Go ahead?", "Yes, rotate", "No")
+		ok, err := p.terminal().Confirm("Go ahead?", yes(plan), "No")
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
 			return &rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{"the same command"}}
 		}
 		return err
 	})
+}
+
+func yes(plan *rotation.Plan) string {
+	if slices.ContainsFunc(plan.Secrets, func(s rotation.SecretPlan) bool { return !s.Back }) {
+		return "Yes, rotate"
+	}
+	return "Yes, roll back"
 }
 
 func (p person) terminal() ui.Terminal { return ui.Terminal{In: p.s.app.env.In, Out: p.s.err} }
@@ -135,7 +142,15 @@ func (p person) known(c services.Credential) services.Credential {
 }
 
 // Retire implements rotation.Person.
-func (p person) Retire(ctx context.Context, s secrets.Secret, old services.Credential) error {
+func (p person) Retire(ctx context.Context, s secrets.Secret, gone rotation.Retirement) error {
+	old, which, proved := gone.Values, "old", "new"
+	if gone.Back {
+		which, proved = "new", "old"
+	}
+	done, opening := "every consumer runs with the "+proved+" value; ", "Every consumer proved the "+proved+" value. "
+	if gone.Unproven {
+		done, opening = "", ""
+	}
 	if p.played() {
 		maps.DeleteFunc(old, func(_ string, v secrets.Value) bool { return v.IsZero() })
 		return p.s.sandbox.Retire(ctx, s, old)
@@ -144,20 +159,71 @@ func (p person) Retire(ctx context.Context, s secrets.Secret, old services.Crede
 	if retired == "" {
 		retired = "value" // none is known
 	}
-	steps := append([]string{}, s.Dashboard.Retire...)
+	steps := append(append([]string{}, s.Dashboard.Retire...), p.retiredHere(old)...)
 	if len(old) > 0 && len(old) < len(s.Entries) {
-		steps = append([]string{"Retire only the old " + retired + ": the rest of " + s.Name + " stays in use."}, steps...)
+		steps = append([]string{"Retire only the " + which + " " + retired + ": the rest of " + s.Name + " stays in use."}, steps...)
 	}
 	if !p.s.app.interactive() {
-		return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the old value",
-			Detail: "every consumer runs with the new value; somebody has to retire the old " + retired + " at " + s.Dashboard.URL + ", and there is no terminal to ask at",
+		return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the " + which + " value",
+			Detail: done + "somebody has to retire the " + which + " " + retired + " at " + s.Dashboard.URL + ", and there is no terminal to ask at",
 			Next:   append(steps, "go run . rotate --secret "+s.Name)}
 	}
 	return p.s.progress.Pause(func() error {
-		p.steps("Every consumer proved the new value. Retire the old "+retired+" at "+s.Dashboard.URL, steps)
-		ok, err := p.terminal().Confirm("Is the old value retired?", "Yes, it is", "Not yet")
+		p.steps(opening+"Retire the "+which+" "+retired+" at "+s.Dashboard.URL, steps)
+		ok, err := p.terminal().Confirm("Is the "+which+" value retired?", "Yes, it is", "Not yet")
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
-			return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the old value", Detail: "it was left alive", Next: []string{"go run . rotate --secret " + s.Name}}
+			return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the " + which + " value", Detail: "it was left alive", Next: []string{"go run . rotate --secret " + s.Name}}
+		}
+		return err
+	})
+}
+
+// retiredHere says, in a sandbox, how its dashboard is reached.
+func (p person) retiredHere(old services.Credential) []string {
+	if p.s.sandbox == nil {
+		return nil
+	}
+	state, err := p.s.sandbox.World().Snapshot()
+	if err != nil {
+		return nil
+	}
+	var steps []string
+	for _, c := range state.Credentials {
+		for _, v := range old {
+			if v.Equal(secrets.NewValue([]byte(c.Value))) {
+				steps = append(steps, "In this sandbox the dashboard is, in another shell: go run . sandbox tamper revoked "+c.ID+" --sandbox="+p.s.app.opts.sandbox)
+			}
+		}
+	}
+	return steps
+}
+
+// Confirm implements rotation.Person.
+func (p person) Confirm(_ context.Context, q rotation.Confirmation) error {
+	a := p.s.app
+	stopped := &rotation.Error{Reason: rotation.Waiting, Secret: q.Secret, Detail: q.Title + " It was not confirmed, and nothing was retired", Next: []string{"the same command"}}
+	if !a.interactive() || a.opts.yes {
+		if a.opts.yes && !q.Own || p.played() {
+			_ = p.s.progress.Pause(func() error { p.points(q.Title, q.Lines); return nil })
+			return nil
+		}
+		stopped.Detail = q.Title + " Only a person can say so, and there is no terminal to ask at"
+		if !q.Own {
+			stopped.Next = []string{typed(append(quotedAll(a.args), "--yes")...)}
+		}
+		return stopped
+	}
+	return p.s.progress.Pause(func() error {
+		p.points(q.Title, q.Lines)
+		var ok bool
+		var err error
+		if q.Type != "" {
+			ok, err = p.terminal().Type("Type "+q.Type+" to say so", q.Type)
+		} else {
+			ok, err = p.terminal().Confirm("Go ahead?", q.Action, "No")
+		}
+		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
+			return stopped
 		}
 		return err
 	})
@@ -182,6 +248,15 @@ func (p person) Tell(_ context.Context, s secrets.Secret) (bool, error) {
 // played: the sandbox plays the human where nobody is asked.
 func (p person) played() bool {
 	return p.s.sandbox != nil && (p.s.app.opts.yes || !p.s.app.interactive())
+}
+
+// points are facts to know before an answer.
+func (p person) points(title string, lines []string) {
+	_, _ = fmt.Fprintf(p.s.err, "\n%s\n", p.s.app.style().Bold(title))
+	for _, line := range lines {
+		_, _ = fmt.Fprintf(p.s.err, "  - %s\n", line)
+	}
+	_, _ = fmt.Fprintln(p.s.err)
 }
 
 func (p person) steps(title string, steps []string) {

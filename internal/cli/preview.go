@@ -26,7 +26,7 @@ add --preview to rotate.`,
 			if err != nil {
 				return err
 			}
-			chosen, err := stacksOf(cat, names, stacks)
+			chosen, err := stacksOf(cat, names, stacks, "preview")
 			if err != nil {
 				return err
 			}
@@ -52,25 +52,28 @@ add --preview to rotate.`,
 
 // stacksOf are the catalog's stacks that are meant: the named ones, those of
 // the named secrets, or all.
-func stacksOf(cat *secrets.Catalog, names, stacks []string) ([]string, error) {
+func stacksOf(cat *secrets.Catalog, names, stacks []string, command string) ([]string, error) {
 	var all []string
 	for _, s := range cat.Stacks {
 		all = append(all, s.Name)
 	}
 	for _, n := range stacks {
 		if !slices.Contains(all, n) {
+			if several := strings.Split(n, ","); len(several) > 1 {
+				return nil, misused(typed(command, "--stack", strings.Join(several, " --stack ")), "--stack takes one name: repeat the flag")
+			}
 			text, meant := notFound("stack", n, all)
 			if meant == "" {
-				return nil, misused("go run . preview", "%s; the catalog has %s", text, strings.Join(all, ", "))
+				return nil, misused(typed(command, "--stack", all[0]), "%s; the catalog has %s", text, strings.Join(all, ", "))
 			}
-			return nil, misused("go run . preview --stack "+meant, "%s", text)
+			return nil, misused(typed(command, "--stack", meant), "%s", text)
 		}
 	}
 	if len(names) == 0 && len(stacks) == 0 {
 		return all, nil
 	}
 	if len(names) > 0 {
-		secretNames, err := chosen(cat, names, false, "preview")
+		secretNames, err := chosen(cat, names, false, command)
 		if err != nil {
 			return nil, err
 		}

@@ -52,9 +52,14 @@ func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
 			rows = append(rows, []string{"entry", e.Path, arrow(e.From, e.To)})
 		}
 		for _, c := range s.Consumers {
-			rows = append(rows, []string{"consumer", c.Name, presently(c)})
+			rows = append(rows, []string{"consumer", c.Name, presently(c, s.Back)})
 		}
-		table(out, append(rows, []string{"source", source(s.Source), ""}, []string{"old value", afterwards(s), ""}))
+		if s.Back {
+			rows = append(rows, []string{"rollback", "to the old value; then the new one is retired", ""})
+		} else {
+			rows = append(rows, []string{"source", source(s.Source), ""}, []string{"old value", afterwards(s), ""})
+		}
+		table(out, rows)
 	}
 	for _, s := range p.Stacks {
 		_, _ = fmt.Fprintf(out, "\nstack %s\n", style.Bold(s.Name))
@@ -96,7 +101,13 @@ func arrow(from, to string) string {
 	return from + " -> " + to
 }
 
-func presently(c rotation.ConsumerReport) string {
+func presently(c rotation.ConsumerReport, back bool) string {
+	switch {
+	case back && c.Answer == proof.Match:
+		return "runs with the old value (" + c.Proof + ")"
+	case back && c.Answer == proof.Differs:
+		return c.Detail
+	}
 	switch c.Answer {
 	case proof.Match:
 		return "runs with the present value (" + c.Proof + ")"
@@ -114,6 +125,8 @@ func source(s string) string {
 		return "a value stored in pass as pending"
 	case "typed":
 		return "given on standard input"
+	case "issuer":
+		return "the service's API makes a second one"
 	}
 	return "a person makes it at the dashboard"
 }

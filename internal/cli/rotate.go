@@ -22,7 +22,7 @@ type rotateFlags struct {
 	names                               []string
 	all, fresh, pending, stdin, preview bool
 	entry, grace                        string
-	allowOther                          bool
+	allowOther, hold, commit            bool
 }
 
 func (a *app) rotateCommand() *cobra.Command {
@@ -35,8 +35,9 @@ question, pass, config secrets, masked preview, one up per stack, proof from
 every consumer, grace, retirement, proof of death, date.
 
 Where the new value comes from, in this order: pass already holds one that was
-never rolled out (you ran pass edit); standard input; a person makes it at the
-dashboard and types it at a hidden prompt.
+never rolled out (you ran pass edit); standard input; the service's API makes a
+second one (Cloudflare, Scaleway); a person makes it at the dashboard and types
+it at a hidden prompt.
 
 A rotation that was interrupted goes on where it stopped: run the same command.
 Exit codes: 0 ok, 1 failed, 2 usage, 4 cannot tell, 5 locked by another, 6
@@ -57,7 +58,9 @@ waiting for a person or for the grace period.`,
 	flags.BoolVar(&f.stdin, "value-stdin", false, `read the value from standard input: raw for one entry, {"ENTRY":"VALUE"} for several`)
 	flags.BoolVar(&f.preview, "preview", false, "stop after the masked preview; nothing is changed")
 	flags.StringVar(&f.grace, "grace", "", "keep the old value valid for `TIME` (such as 24h or 7d; 0: none) instead of the catalog's grace")
+	flags.BoolVar(&f.hold, "hold", false, "keep the old value alive until: hold --off")
 	flags.BoolVar(&f.allowOther, "allow-other-changes", false, "go ahead although the preview holds changes that are not the secrets")
+	flags.BoolVar(&f.commit, "commit", false, "commit and push the changed config files of projects that are in git")
 	a.completeNames(cmd)
 	return cmd
 }
@@ -86,6 +89,7 @@ func (a *app) rotate(cmd *cobra.Command, f rotateFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	a.typed = o.Typed
 	s, err := a.open(cmd.Context())
 	if err != nil {
 		return err
@@ -111,6 +115,8 @@ func (s *session) finish(reports []rotation.Report, stopped error) error {
 		}
 	}
 	switch {
+	case s.app.opts.json && len(reports) == 0 && stopped == nil:
+		err = printJSON(s.out, []rotation.Report{})
 	case s.app.opts.json && len(reports) > 0:
 		err = printJSON(s.out, oneOrList(reports))
 	case !s.app.opts.json:
@@ -153,6 +159,9 @@ func chosen(cat *secrets.Catalog, names []string, all bool, command string) ([]s
 
 // noSecret names what was probably meant.
 func noSecret(command, name string, known []string) error {
+	if several := strings.Split(name, ","); len(several) > 1 && command != "sandbox roll" {
+		return misused(typed(command, "--secret", strings.Join(several, " --secret ")), "--secret takes one name: repeat the flag")
+	}
 	text, meant := notFound("secret", name, known)
 	if meant == "" {
 		return misused("go run . catalog list", "%s; the catalog has %s", text, strings.Join(known, ", "))
@@ -164,7 +173,7 @@ func noSecret(command, name string, known []string) error {
 }
 
 func (a *app) rotateOptions(cat *secrets.Catalog, names []string, f rotateFlags) (rotation.Options, error) {
-	o := rotation.Options{New: f.fresh, Pending: f.pending, Entry: f.entry, PreviewOnly: f.preview, AllowOther: f.allowOther,
+	o := rotation.Options{New: f.fresh, Pending: f.pending, Entry: f.entry, PreviewOnly: f.preview, AllowOther: f.allowOther, Hold: f.hold, Commit: f.commit,
 		Unattended: !f.preview && (a.opts.yes || !a.interactive())}
 	again := "go run . rotate --secret " + names[0]
 	switch {

@@ -12,6 +12,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/cloudflare"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services/scaleway"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
@@ -93,8 +94,24 @@ func (s *session) asker(f *rollout.Fleet) *proof.Asker {
 		Names: func(ctx context.Context, worker string) ([]string, error) {
 			return f.Workers.Names(ctx, f.Account, worker)
 		},
-		Login: s.login,
+		Login:  s.login,
+		Hashes: s.hashes,
 	}
+}
+
+// hashes asks Scaleway about a container with the key that pass holds at that
+// moment: it may be the very one that this run rotates.
+func (s *session) hashes(ctx context.Context, p secrets.Probe) (scaleway.Hashed, error) {
+	access, err := s.entry(ctx, s.catalog.Services.Scaleway.AccessKey)
+	if err != nil {
+		return scaleway.Hashed{}, err
+	}
+	secret, err := s.entry(ctx, s.catalog.Services.Scaleway.SecretKey)
+	if err != nil {
+		return scaleway.Hashed{}, err
+	}
+	key := services.Credential{scaleway.AccessEntry: access, scaleway.SecretEntry: secret}
+	return s.services.Scaleway.Hashes(ctx, key, scaleway.Place{Region: p.Region, Namespace: p.Namespace, Name: p.Container})
 }
 
 // login tries a credential at the registry or the state backend.
@@ -118,7 +135,8 @@ func (s *session) rotator() *rotation.Rotator {
 	r := &rotation.Rotator{
 		Catalog: s.catalog, Store: s.store, Journal: s.journal, Fleet: f, Asker: s.asker(f),
 		Show:    s.showPlan,
-		Checker: s.services.Checker, Person: person{s}, Watch: watch{s.progress}, Key: s.key, KeepKey: s.keepKey,
+		Checker: s.services.Checker, Issuer: s.services.Issuer, Hide: s.hide, Reauth: s.reauth, Exclusive: s.exclusive,
+		Person: person{s}, Watch: watch{s.progress}, Key: s.key, KeepKey: s.keepKey,
 		Now: time.Now, NewID: func() string { return time.Now().UTC().Format("20060102-150405-") + s.runID[:4] },
 		Window: proof.Window{Answers: 3, Every: 2 * time.Second, Limit: 3 * time.Minute},
 		Settle: proof.Window{Every: 2 * time.Second, Limit: 20 * time.Second},
@@ -126,7 +144,7 @@ func (s *session) rotator() *rotation.Rotator {
 	}
 	if s.sandbox != nil {
 		// The sandbox's consumers and services take fractions of a second.
-		r.NoGrace = true
+		r.NoGrace, r.NoCommit = true, true
 		r.Window = proof.Window{Answers: 3, Every: 100 * time.Millisecond, Limit: 15 * time.Second}
 		r.Settle = proof.Window{Every: 100 * time.Millisecond, Limit: time.Second}
 		r.Death = proof.Window{Every: 100 * time.Millisecond, Limit: 10 * time.Second}
@@ -134,18 +152,15 @@ func (s *session) rotator() *rotation.Rotator {
 	return r
 }
 
-// keepKey stores a new fingerprint key before the first fingerprint is kept.
-func (s *session) keepKey(ctx context.Context) error {
+// keepKey commits a new fingerprint key before the first fingerprint is kept.
+func (s *session) keepKey(ctx context.Context) (bool, error) {
 	if !s.newKey {
-		return nil
+		return false, nil
 	}
 	err := s.store.Write(ctx, "Add the key of rotation fingerprints", store.Change{Path: secrets.FingerprintKeyPath, Content: s.key})
-	if err == nil {
-		err = s.store.Push(ctx)
-	}
 	if err != nil {
-		return fmt.Errorf("storing the key of fingerprints in pass: %w", err)
+		return false, fmt.Errorf("storing the key of fingerprints in pass: %w", err)
 	}
 	s.newKey = false
-	return nil
+	return true, nil
 }

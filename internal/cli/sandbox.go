@@ -46,7 +46,10 @@ projects and their state. The credentials are fake and really checked.`,
 }
 
 // world opens the sandbox of --sandbox, or the default one.
-func (a *app) world(ctx context.Context) (*sandbox.Sandbox, error) {
+func (a *app) world(ctx context.Context) (*sandbox.Sandbox, error) { return a.worldOn(ctx, "") }
+
+// worldOn opens it and wants its state on backend; empty: wherever it is.
+func (a *app) worldOn(ctx context.Context, backend string) (*sandbox.Sandbox, error) {
 	if a.opts.sandbox == "" {
 		a.opts.sandbox = defaultSandbox
 	}
@@ -57,17 +60,34 @@ func (a *app) world(ctx context.Context) (*sandbox.Sandbox, error) {
 		return nil, err
 	}
 	var line *ui.Line
-	w, err := sandbox.Open(ctx, sandbox.Options{Dir: a.sandboxDir(), CLI: cli, Progress: func(text string) {
+	w, err := sandbox.Open(ctx, sandbox.Options{Dir: a.sandboxDir(), Backend: backend, CLI: cli, Progress: func(text string) {
 		if line == nil {
 			line = progress.Start("sandbox", text)
 			return
 		}
 		line.Say(text)
 	}})
+	if errors.Is(err, sandbox.ErrBackend) {
+		return nil, misused("go run . sandbox reset --backend "+backend, "%v", err)
+	}
 	if err != nil {
 		return nil, a.brokenWorld(err)
 	}
 	return w, nil
+}
+
+// onBackend adds --backend to a command.
+func onBackend(cmd *cobra.Command, backend *string) *cobra.Command {
+	cmd.Flags().StringVar(backend, "backend", "", "`KIND` of a fresh world's state: file (default), or s3, a real S3 server whose accounts are its Scaleway keys")
+	return cmd
+}
+
+func knownBackend(command, backend string) error {
+	switch backend {
+	case "", sandbox.BackendFile, sandbox.BackendS3:
+		return nil
+	}
+	return misused("go run . sandbox "+command+" --backend s3", "--backend is file or s3, not %q", backend)
 }
 
 func (a *app) inSandbox(use, short, example string, args cobra.PositionalArgs, do func(context.Context, *sandbox.Sandbox, []string) error) *cobra.Command {
@@ -111,14 +131,26 @@ func knownKind(command string, usage []string) cobra.PositionalArgs {
 		}
 		var known []string
 		for _, line := range usage {
-			known = append(known, strings.TrimSuffix(strings.Fields(line)[0], ":"))
+			known = append(known, kindOf(line))
 		}
 		if slices.Contains(known, args[0]) {
-			return nil
+			return knownService(command, args)
 		}
 		text, _ := notFound("kind", args[0], known)
 		return misused(typed("sandbox", command, "--help"), "%s; there are %s", text, strings.Join(known, ", "))
 	}
+}
+
+// knownService refuses a fault that would fit no request.
+func knownService(command string, args []string) error {
+	if command != "fault" || len(args) < 2 || args[0] == "clear" || slices.Contains(faultServices(), args[1]) {
+		return nil
+	}
+	text, meant := notFound("service", args[1], faultServices())
+	if meant == "" {
+		return misused(typed("sandbox", command, "--help"), "%s; there are %s", text, strings.Join(faultServices(), ", "))
+	}
+	return misused(typed("sandbox", command, args[0], meant, strings.Join(quotedAll(args[2:]), " ")), "%s", text)
 }
 
 // oneSecret is tested before a world is opened, or made.
@@ -156,14 +188,19 @@ func (a *app) printBytes(data []byte, err error) error {
 }
 
 func (a *app) sandboxServe() *cobra.Command {
-	return &cobra.Command{
+	var backend string
+	return onBackend(&cobra.Command{
 		Use:   "serve",
 		Short: "Keep the world running for other clients until Ctrl-C",
 		Long: `Keeps the world's servers running on loopback and writes DIR/env: source it, and
-pass, curl, pulumi and wrangler work against the world.`,
+pass, curl, pulumi and wrangler work against the world. A world remembers its
+--backend; one that has another is refused.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w, err := a.world(cmd.Context())
+			if err := knownBackend("serve", backend); err != nil {
+				return err
+			}
+			w, err := a.worldOn(cmd.Context(), backend)
 			if err != nil {
 				return err
 			}
@@ -172,17 +209,28 @@ pass, curl, pulumi and wrangler work against the world.`,
 			})
 			return errors.Join(err, w.Close())
 		},
-	}
+	}, &backend)
 }
 
 func (a *app) sandboxReset() *cobra.Command {
-	return &cobra.Command{Use: "reset", Short: "Throw the world away; the next use makes a fresh one", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	var backend string
+	return onBackend(&cobra.Command{Use: "reset", Short: "Throw the world away; the next use makes a fresh one, with --backend this command does", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		if err := knownBackend("reset", backend); err != nil {
+			return err
+		}
 		if a.opts.sandbox == "" {
 			a.opts.sandbox = defaultSandbox
 		}
 		if err := sandbox.Reset(cmd.Context(), a.sandboxDir()); err != nil {
 			return a.brokenWorld(err)
 		}
-		return nil
-	}}
+		if backend == "" {
+			return nil
+		}
+		w, err := a.worldOn(cmd.Context(), backend)
+		if err != nil {
+			return err
+		}
+		return w.Close()
+	}}, &backend)
 }

@@ -10,11 +10,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync/atomic"
+
+	"gocloud.dev/blob"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
-	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
@@ -32,12 +33,15 @@ type session struct {
 	redactor *secrets.Redactor
 	runID    string
 
-	catalog  *secrets.Catalog
-	sandbox  *sandbox.Sandbox
-	cli      *engine.CLI
-	store    *store.Store
-	engine   *engine.Engine
-	journal  *journal.Journal
+	catalog *secrets.Catalog
+	sandbox *sandbox.Sandbox
+	cli     *engine.CLI
+	store   *store.Store
+	engine  *engine.Engine
+	journal *journal.Journal
+	// bucket holds state and journal where they are not in a folder; a rotation
+	// of its own key opens it anew.
+	bucket   atomic.Pointer[blob.Bucket]
 	services *dial.Services
 	http     *http.Client
 	// ids are the values of the catalog's identifiers, by pass path.
@@ -51,11 +55,7 @@ type session struct {
 
 // open builds a session, each part from what stands before it.
 func (a *app) open(ctx context.Context) (s *session, err error) {
-	s = &session{app: a, redactor: secrets.NewRedactor(), runID: randomHex(8)}
-	s.out, s.err = s.guarded(a.env.Stdout), s.guarded(a.env.Stderr)
-	s.progress = ui.NewProgress(s.err, a.style(), a.interactive())
-	s.progress.Columns = func() int { return ui.Columns(a.env.Err) }
-	s.closers = append(s.closers, func() error { s.progress.Close(); return nil })
+	s = a.bare()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -164,13 +164,7 @@ func (t agent) RoundTrip(r *http.Request) (*http.Response, error) {
 // openStore opens pass and reads what every command needs: the identifiers and
 // the fingerprint key.
 func (s *session) openStore(ctx context.Context) (err error) {
-	o := store.Options{Env: s.app.env.Environ, Interactive: s.app.interactive()}
-	if s.sandbox != nil {
-		o = s.sandbox.StoreOptions()
-		// What the operator set for the company's store is not for this one.
-		o.Env = slices.DeleteFunc(slices.Clone(s.app.env.Environ), func(kv string) bool { return strings.HasPrefix(kv, "PASSWORD_STORE_") })
-	}
-	if s.store, err = store.Open(ctx, o); err != nil {
+	if err := s.openPass(ctx); err != nil {
 		return err
 	}
 	if err := s.readIdentifiers(ctx); err != nil {
@@ -229,37 +223,15 @@ func (s *session) entry(ctx context.Context, path string) (secrets.Value, error)
 	return v, err
 }
 
-func (s *session) openEngine(ctx context.Context) (err error) {
-	env := map[string]secrets.Value{}
-	if strings.HasPrefix(s.catalog.State.URL, "s3:") {
-		if env["AWS_ACCESS_KEY_ID"], err = s.entry(ctx, s.catalog.State.AccessKey); err != nil {
-			return err
-		}
-		if env["AWS_SECRET_ACCESS_KEY"], err = s.entry(ctx, s.catalog.State.SecretKey); err != nil {
-			return err
-		}
+func (s *session) openEngine(ctx context.Context) error {
+	env, err := s.stateKeys(ctx)
+	if err != nil {
+		return err
 	}
 	s.engine = engine.New(engine.Options{CLI: s.cli, Backend: s.catalog.State.URL, BackendEnv: env, Redactor: s.redactor, RunID: s.runID})
 	s.services = dial.Dial(s.catalog, s.http, s.ids)
 	s.journal, err = s.openLog(ctx, env)
 	return err
-}
-
-// openLog finds the journal's place beside the state.
-func (s *session) openLog(ctx context.Context, env map[string]secrets.Value) (*journal.Journal, error) {
-	if dir, ok := strings.CutPrefix(s.catalog.State.URL, "file://"); ok {
-		return journal.InDir(dir), nil
-	}
-	url, err := backend.Normalize(s.catalog.State.URL, s.app.env.Dir)
-	if err != nil {
-		return nil, err
-	}
-	bucket, err := backend.Open(ctx, url, env, nil)
-	if err != nil {
-		return nil, err
-	}
-	s.closers = append(s.closers, bucket.Close)
-	return journal.InBucket(bucket), nil
 }
 
 // root is where existing projects are; project is where the declared stacks'

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/charmbracelet/huh"
 	"golang.org/x/term"
@@ -46,6 +47,13 @@ func (t Terminal) Secret(title, description string, check func(secrets.Value) er
 	return secrets.NewValue([]byte(typed)), nil
 }
 
+// Type has a person type a word; anything else is a no.
+func (t Terminal) Type(title, word string) (bool, error) {
+	var typed string
+	err := t.run(huh.NewInput().Title(title).Value(&typed))
+	return strings.TrimSpace(typed) == word, err
+}
+
 // Choose lets a person pick one of the options and returns its index.
 func (t Terminal) Choose(title string, options ...string) (int, error) {
 	chosen := 0
@@ -60,7 +68,9 @@ func (t Terminal) Choose(title string, options ...string) (int, error) {
 func (t Terminal) run(field huh.Field) error {
 	// A key pressed before the question was to be seen is no answer to it.
 	discardTyped(t.In)
-	form := huh.NewForm(huh.NewGroup(field)).WithInput(t.In).WithOutput(t.Out).WithShowHelp(true)
+	keys := huh.NewDefaultKeyMap()
+	keys.Quit.SetKeys("ctrl+c", "esc")
+	form := huh.NewForm(huh.NewGroup(field)).WithInput(t.In).WithOutput(t.Out).WithShowHelp(true).WithKeyMap(keys)
 	if columns := Columns(t.In); columns > 0 {
 		form = form.WithWidth(min(columns, widest))
 	}

@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gocloud.dev/blob"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+)
+
+// stateKeys are the state backend's credentials: those that pass holds, and
+// where they are dead and their successor is known, that one.
+func (s *session) stateKeys(ctx context.Context) (map[string]secrets.Value, error) {
+	at := s.catalog.State
+	if !strings.HasPrefix(at.URL, "s3:") {
+		return map[string]secrets.Value{}, nil
+	}
+	current, err := s.stateKey(ctx, func(p string) string { return p })
+	if err != nil {
+		return nil, err
+	}
+	var next []services.Credential
+	typed := services.Credential{accessKey: s.app.typed[secrets.Entry{Path: at.AccessKey}.Name()], secretKey: s.app.typed[secrets.Entry{Path: at.SecretKey}.Name()]}
+	if !typed[accessKey].IsZero() && !typed[secretKey].IsZero() {
+		next = append(next, typed)
+	}
+	if s.store.Exists(rotation.PendingPath(at.AccessKey)) && s.store.Exists(rotation.PendingPath(at.SecretKey)) {
+		pending, err := s.stateKey(ctx, rotation.PendingPath)
+		if err != nil {
+			return nil, err
+		}
+		next = append(next, pending)
+	}
+	for _, other := range next {
+		if report, err := s.backendLogin(ctx, current); err != nil || report.State != services.Dead {
+			break
+		}
+		if report, err := s.backendLogin(ctx, other); err == nil && report.State == services.Alive {
+			current = other
+			break
+		}
+	}
+	return map[string]secrets.Value{"AWS_ACCESS_KEY_ID": current[accessKey], "AWS_SECRET_ACCESS_KEY": current[secretKey]}, nil
+}
+
+// What backendLogin calls the parts of a key.
+const accessKey, secretKey = "access-key", "api-secret"
+
+func (s *session) stateKey(ctx context.Context, at func(string) string) (services.Credential, error) {
+	access, err := s.entry(ctx, at(s.catalog.State.AccessKey))
+	if err != nil {
+		return nil, err
+	}
+	secret, err := s.entry(ctx, at(s.catalog.State.SecretKey))
+	return services.Credential{accessKey: access, secretKey: secret}, err
+}
+
+// openLog finds the journal's place beside the state.
+func (s *session) openLog(ctx context.Context, env map[string]secrets.Value) (*journal.Journal, error) {
+	if dir, ok := strings.CutPrefix(s.catalog.State.URL, "file://"); ok {
+		return journal.InDir(dir), nil
+	}
+	return journal.InBucket(s.bucket.Load), s.openBucket(ctx, env)
+}
+
+// openBucket opens state and journal with these credentials. An opened bucket
+// before it is closed only at the end: a renewal of a lease may be using it.
+func (s *session) openBucket(ctx context.Context, env map[string]secrets.Value) error {
+	url, err := backend.Normalize(s.catalog.State.URL, s.app.env.Dir)
+	if err != nil {
+		return err
+	}
+	bucket, err := backend.Open(ctx, url, env, nil)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, bucket.Close)
+	s.bucket.Store(bucket)
+	return nil
+}
+
+// reauth implements rotation.Rotator's: this program goes over to what pass now
+// holds of s, and tries it at every door that it opens for this program.
+func (s *session) reauth(ctx context.Context, of secrets.Secret) error {
+	at := s.catalog.State
+	if slices.ContainsFunc(of.Entries, func(e secrets.Entry) bool { return e.Path == at.AccessKey || e.Path == at.SecretKey }) && strings.HasPrefix(at.URL, "s3:") {
+		if err := s.reopenState(ctx); err != nil {
+			return fmt.Errorf("opening the state backend with the key that stays: %w", err)
+		}
+	}
+	if !slices.ContainsFunc(of.Entries, func(e secrets.Entry) bool { return e.Path == s.catalog.Services.Cloudflare.Token }) {
+		return nil
+	}
+	var asked []string
+	for _, other := range s.catalog.Secrets {
+		for _, c := range other.Consumers {
+			if c.Worker == "" || slices.Contains(asked, c.Worker) {
+				continue
+			}
+			asked = append(asked, c.Worker)
+			if _, err := (workers{s}).Names(ctx, s.ids[s.catalog.Services.Cloudflare.Account], c.Worker); err != nil {
+				return fmt.Errorf("listing the secrets of Worker %s with the token that stays: %w", c.Worker, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *session) reopenState(ctx context.Context) error {
+	env, err := s.stateKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.openBucket(ctx, env); err != nil {
+		return err
+	}
+	s.engine.UseBackendEnv(env)
+	it := s.bucket.Load().List(&blob.ListOptions{Prefix: journal.Root + "/"})
+	if _, err := it.Next(ctx); err != nil {
+		return backend.Explain(err)
+	}
+	return nil
+}
+
+// exclusive implements rotation.Rotator's: the state backend keeps two operators
+// apart.
+func (s *session) exclusive(ctx context.Context) error {
+	bucket := s.bucket.Load()
+	if bucket == nil {
+		return nil // a folder, where link(2) does
+	}
+	return backend.CreateOnly(ctx, bucket)
+}
+
+// hide keeps values out of everything that is printed from here on.
+func (s *session) hide(c services.Credential) {
+	for _, v := range c {
+		s.redactor.Add(v)
+	}
+}
