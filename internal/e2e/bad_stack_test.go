@@ -21,18 +21,20 @@ func TestStackLockedByAnother(t *testing.T) {
 	require.NoError(t, os.MkdirAll(lock, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(lock, "4c2f.json"),
 		[]byte(`{"pid":4711,"username":"ann","hostname":"laptop","timestamp":"2026-11-22T20:00:00Z"}`), 0o600))
-	w.refused(refusal{5, []string{"stripe-backend", "ann", "laptop", "4711"}, "pulumi cancel"}, "", "rotate", "--secret", "stripe", "--yes")
+	w.refused(refusal{5, []string{"stripe-backend", "ann", "laptop", "4711"}, "go run . unlock"}, "", "rotate", "--secret", "stripe", "--yes")
 }
 
 // TestAnotherRotationRuns: this test is the other operator, alive on this host.
 func TestAnotherRotationRuns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	log, err := journal.InDir(filepath.Join(w.dir, "state")).Open(context.Background(), "stripe")
+	lease, err := journal.InDir(filepath.Join(w.dir, "state")).Acquire(t.Context(), "stripe", journal.StackLease("stripe-backend"))
 	require.NoError(t, err)
-	require.NoError(t, log.Append(context.Background(), journal.Event{Rotation: "other", State: journal.Planned, Step: "plan agreed to", Source: "person"}))
+	defer func() { require.NoError(t, lease.Release(context.Background())) }()
 	me := "process " + strconv.Itoa(os.Getpid())
-	w.refused(refusal{5, []string{"stripe", me, "is rotating it"}, "go run . rotate"}, "", "rotate", "--secret", "stripe", "--yes")
+	w.refused(refusal{5, []string{"stripe", me, "is being worked on by"}, "go run . rotate"}, "", "rotate", "--secret", "stripe", "--yes")
+	// Clerk's key is deployed to the same stack.
+	w.refused(refusal{5, []string{"stack stripe-backend", me}, "go run . rotate"}, "", "rotate", "--secret", "clerk", "--yes")
 	// Another secret on other stacks is nobody's business.
 	w.must("rotate", "--secret", "sightengine", "--preview")
 }

@@ -106,13 +106,13 @@ func (w *sandboxed) refused(want refusal, stdin string, args ...string) result {
 	return r
 }
 
-// abandoned is a rotation that had begun: its journal and the key of its
-// fingerprints stay, and all else is as before.
+// abandoned is a rotation that had begun: its journal, its leases, given up, and
+// the key of its fingerprints stay, and all else is as before.
 func (w *sandboxed) abandoned(before standing, secret string) {
 	w.t.Helper()
 	after := w.stands()
 	for path := range after.Files {
-		if strings.Contains(path, "/.rotation/"+secret+"/") {
+		if strings.Contains(path, "/.rotation/"+secret+"/") || strings.Contains(path, "/.rotation/.leases/") {
 			delete(after.Files, path)
 		}
 	}

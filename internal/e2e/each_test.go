@@ -94,8 +94,14 @@ func TestCloudflareTouchesNoStack(t *testing.T) {
 	require.Equal(t, map[string]string{"readers-of-pass": "exact match"}, rep.answers())
 	require.Equal(t, before, w.ups())
 	w.swapped("cloudflare", cfToken, old)
-	require.Empty(t, changing(w.requests(), "cloudflare"))
-	w.settledFrom("cloudflare", credential(t, w.truth(), old), func(r api.Request) bool { return r.Status == 401 || r.Status == 403 || r.Status == 400 })
+	retired := credential(t, w.truth(), old)
+	var changed []string
+	for _, r := range changing(w.requests(), "cloudflare") {
+		changed = append(changed, r.Method+" "+strings.TrimPrefix(r.Path, "/client/v4"))
+	}
+	at := "/user/tokens/" + retired.ID
+	require.Equal(t, []string{"POST /user/tokens", "PUT " + at, "DELETE " + at}, changed, "made, disabled and deleted, and no Worker was touched")
+	w.settledFrom("cloudflare", retired, func(r api.Request) bool { return r.Status == 401 || r.Status == 403 || r.Status == 400 })
 	// The new one is what the next rotation writes with.
 	w.must("rotate", "--secret", "sightengine", "--yes")
 }
@@ -140,7 +146,13 @@ func TestAllSharesOneUpPerStack(t *testing.T) {
 	for path, service := range old {
 		w.swapped(service, path, values[path])
 	}
-	require.Len(t, changing(w.requests(), "cloudflare"), 1)
+	var writes []api.Request
+	for _, r := range changing(w.requests(), "cloudflare") {
+		if strings.Contains(r.Path, "/workers/") {
+			writes = append(writes, r)
+		}
+	}
+	require.Len(t, writes, 1)
 	require.Equal(t, "sk_test_", w.pass("verifieddit/clerk/test-secret-key")[:8], "a secret without consumers is rotated only by name")
 	require.Empty(t, w.events("clerk-test"))
 }

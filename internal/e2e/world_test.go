@@ -34,8 +34,6 @@ type sandboxed struct {
 	// dir is the world, home and tmp the shell's own folders, all below root.
 	root, dir, home, tmp string
 	env                  []string
-	// holder is how the journal names the process that is to be killed.
-	holder string
 }
 
 // result is what a command left.
