@@ -7,10 +7,10 @@ SANDBOX ?= .sandbox
 PKGS    ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients lint setup build packages fuzz clean
+.PHONY: help demo test test-clients test-s3 test-kill lint setup build packages fuzz clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: setup ## Rotate a Stripe secret from end to end in a sandbox
 	$(GO) run . rotate --secret stripe --sandbox=$(SANDBOX) --yes
@@ -20,9 +20,15 @@ test: setup ## Prove the program right: vet, all tests
 	$(GO) vet ./...
 	$(GO) test -timeout 20m $(PKGS)
 
-test-clients: setup ## Try npm's wrangler against a sandbox (downloads it)
+test-clients: setup ## Try npm's wrangler against a sandbox and the Worker module in workerd (downloads both)
 	@./scripts/install-packages node
-	$(GO) test -tags slow -timeout 20m -run Wrangler ./internal/e2e
+	$(GO) test -tags slow -timeout 20m -run 'Wrangler|Workerd' ./internal/e2e
+
+test-s3: setup ## Prove what needs the state on a real S3 server (builds one)
+	$(GO) test -tags slow -timeout 20m -run S3 ./internal/sandbox ./internal/e2e
+
+test-kill: setup ## Kill the program at every event of its journal, again and again, and check what must hold
+	$(GO) test -tags slow -timeout 30m -run 'TestKill[A-Z]|History|Invariant|LeakedKey' ./internal/e2e
 
 lint: ## Run golangci-lint with this repository's rules
 	@command -v golangci-lint >/dev/null || { echo "golangci-lint is not installed: https://golangci-lint.run/docs/welcome/install/"; exit 1; }
