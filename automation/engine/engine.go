@@ -108,6 +108,10 @@ func (e *Engine) backendEnv() map[string]secrets.Value {
 	return e.backend
 }
 
+// Sweep ends what killed runs left behind, as New does: a CLI that was still at
+// work then may have ended since.
+func (e *Engine) Sweep() { process.Sweep() }
+
 // Processes is how many CLI processes have been started so far.
 func (e *Engine) Processes() int { return int(e.processes.Load()) }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -24,7 +25,7 @@ func (t *Target) Preview(ctx context.Context, want map[string]secrets.Value, eve
 		return engine.Preview{}, err
 	}
 	defer cleanup()
-	providers, stop, err := t.providers(ctx, nil)
+	providers, stop, err := t.providers(ctx, t.sets(nil))
 	if err != nil {
 		return engine.Preview{}, err
 	}
@@ -156,6 +157,9 @@ func (t *Target) sets(want map[string]secrets.Value) []hosted.Set {
 		if set == nil {
 			set = &hosted.Set{Account: t.fleet.Account, Worker: ref.Worker, Write: map[string]secrets.Value{}, Adopt: map[string]secrets.Value{}}
 			byWorker[ref.Worker] = set
+		}
+		if slices.Contains(t.Again, ref.Worker+"/"+ref.Name) {
+			set.Again = append(set.Again, ref.Name)
 		}
 		if value, ok := want[key]; ok {
 			set.Write[ref.Name] = value

@@ -60,6 +60,9 @@ type Target struct {
 	Refs map[string]stacks.Ref
 	// Values are the decrypted config secrets as they stand in its file.
 	Values map[string]secrets.Value
+	// Again are the Worker secrets, WORKER/NAME, to be written although the state
+	// has their value: the Worker has lost it.
+	Again []string
 	// State is what the backend holds of the stack.
 	State engine.State
 
@@ -212,4 +215,13 @@ func (t *Target) Unlock(ctx context.Context, locks []engine.Lock) (err error) {
 	}
 	t.State, err = t.stack.State(ctx)
 	return err
+}
+
+// Command is a command of the plain Pulumi CLI on this stack.
+func (t *Target) Command(what string) string {
+	stack := t.spec.Stack
+	if stack == "" {
+		stack = t.Name
+	}
+	return "pulumi " + what + " --stack " + stack + " --cwd " + t.spec.Dir
 }

@@ -31,7 +31,12 @@ func (i *issuer) living(value string) bool {
 	return ok && !i.api.disabled[value]
 }
 
-func (i *issuer) Ready(context.Context, services.Credential) error { return i.api.ready }
+func (i *issuer) Ready(_ context.Context, with services.Credential) error {
+	if !i.living(string(with["api-key"].Reveal())) {
+		return &services.Error{Service: "acme", Kind: services.Auth, Message: "unknown key"}
+	}
+	return i.api.ready
+}
 
 func (i *issuer) Identify(_ context.Context, c services.Credential) (services.Issued, error) {
 	value := string(c["api-key"].Reveal())

@@ -129,8 +129,12 @@ func (r *run) unseen(ctx context.Context, j *job, byAPI bool) (string, error) {
 // for an interrupted run is deleted all the same.
 func (r *run) neverMade(ctx context.Context, j *job) (string, error) {
 	if issuer, ok := r.issuer(j); ok {
-		err := r.effect(ctx, j, j.revoking(), "deleting what carries the label "+label(j), func(ctx context.Context) error {
-			return r.orphans(ctx, j, issuer, j.goal(), "")
+		keep, err := r.kept(ctx, j, issuer)
+		if err != nil {
+			return "", r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
+		}
+		err = r.effect(ctx, j, j.revoking(), "deleting what carries the label "+label(j), func(ctx context.Context) error {
+			return r.orphans(ctx, j, issuer, j.goal(), keep)
 		})
 		if err != nil {
 			return "", r.notDead(ctx, j, services.Report{State: services.Unknown}, err)

@@ -58,7 +58,7 @@ func (r *run) onlineOrEmergency(jobs []*job) error {
 			return r.offline
 		}
 	}
-	r.Watch.Begin("pass", "").Warn("its remote cannot be reached; going on, because the old value is dead or must die now")
+	r.Watch.Begin("pass", "").Warn("its remote cannot be reached; going on, since this is an emergency; an old value that still lives stays until pass is pushed")
 	return nil
 }
 
@@ -145,6 +145,9 @@ func (r *run) sacrifice(ctx context.Context, j *job) error {
 	}
 	if len(lines) == 0 {
 		lines = append(lines, "every consumer runs with the new value")
+	}
+	if r.refusedNow(ctx, j, j.goal(), nil) {
+		lines = append(lines, j.secret.Service+" refuses the new value too: everything will stand without a working one")
 	}
 	if err := r.reauth(ctx, j); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
 // deploy brings the new values to every stack: config, then one up each, side
@@ -111,7 +112,7 @@ func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
 			text += "; taken over, value not proven: " + strings.Join(out.TakenOver, ", ")
 		}
 		line.Done(text)
-		if file := t.Uncommitted(); file != "" && result == "updated" && !r.options.Commit {
+		if file := t.Uncommitted(); file != "" && result == "updated" && !r.options.Commit && !r.NoCommit {
 			r.Watch.Begin(t.Name, "").Warn("commit and push " + file)
 		}
 	}
@@ -249,9 +250,29 @@ func (r *run) unproven(j *job, bad []proof.Result, old string) error {
 			reason = Failed
 		}
 	}
-	return &Error{Reason: reason, Secret: j.secret.Name, Step: "asking consumers",
-		Detail: "not proven to run with the " + j.wanted() + " value: " + strings.Join(parts, "; ") + "; " + old,
-		Next:   []string{"go run . verify --secret " + j.secret.Name, again(j.secret.Name)}}
+	if !j.back && !j.log.Last().RevokedAt.IsZero() {
+		old = "the old value is dead already: mend this consumer now"
+	}
+	next := []string{"go run . verify --secret " + j.secret.Name, again(j.secret.Name)}
+	if j.redeploy {
+		// Pulumi thinks that nothing is to be done: its state has the new value.
+		next = append(r.refreshes(j, bad), next...)
+	}
+	return &Error{Reason: reason, Secret: j.secret.Name, Step: "asking consumers", Next: next,
+		Detail: "not proven to run with the " + j.wanted() + " value: " + strings.Join(parts, "; ") + "; " + old}
+}
+
+// refreshes are the commands that have a project's own program look at what its
+// consumers really have.
+func (r *run) refreshes(j *job, bad []proof.Result) (out []string) {
+	for _, t := range r.targetsOf(j) {
+		for _, c := range j.secret.Consumers {
+			if c.Kind == secrets.KindConfig && c.Stack == t.Entry.Name && slices.ContainsFunc(bad, func(b proof.Result) bool { return b.Consumer == c.Name }) {
+				out = append(out, t.Command("up --refresh"))
+			}
+		}
+	}
+	return out
 }
 
 // merge replaces the answers of consumers that were asked again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -55,13 +56,13 @@ func (j *job) present() services.Credential {
 func (r *run) issueByAPI(ctx context.Context, j *job, issuer services.Issuer) error {
 	line := r.Watch.Begin(j.secret.Name, "having "+j.secret.Service+" make a new value")
 	err := r.effect(ctx, j, journal.Staging, "having "+j.secret.Service+" make a new value labelled "+label(j), func(ctx context.Context) error {
-		if err := r.orphans(ctx, j, issuer, j.present(), ""); err != nil {
+		if err := r.orphans(ctx, j, issuer, j.present(), j.oldID); err != nil {
 			return err
 		}
 		made, err := issuer.Issue(ctx, j.present(), services.Order{Label: label(j), Expires: r.expiry(j)})
 		if err != nil {
 			// It may have been made although nobody told us.
-			return errors.Join(err, r.orphans(ctx, j, issuer, j.present(), ""))
+			return errors.Join(err, r.orphans(ctx, j, issuer, j.present(), j.oldID))
 		}
 		j.newID = made.ID
 		r.Hide(made.Values)
@@ -80,7 +81,7 @@ func (r *run) issueByAPI(ctx context.Context, j *job, issuer services.Issuer) er
 		}
 		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "having " + j.secret.Service + " make a new value", Err: err, Next: []string{again(j.secret.Name)}}
 	}
-	line.Done(fmt.Sprintf("%s made a second credential, %s", j.secret.Service, j.newID))
+	line.Done(j.secret.Service + " made a second credential")
 	return nil
 }
 
@@ -134,17 +135,20 @@ func (r *run) identify(ctx context.Context, j *job) error {
 func (r *run) deleteByAPI(ctx context.Context, j *job) (bool, error) {
 	issuer, ok := r.issuer(j)
 	id := j.leavingID()
-	if !ok || id == "" {
+	if !ok {
 		return false, nil
+	}
+	keep, err := r.kept(ctx, j, issuer)
+	if err != nil {
+		return false, r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
+	}
+	if id == "" || id == keep {
+		return false, r.leftovers(ctx, j, issuer, keep)
 	}
 	if err := r.disable(ctx, j, issuer, id); err != nil {
 		return false, err
 	}
-	err := r.effect(ctx, j, j.revoking(), "deleting "+id+" at "+j.secret.Service, func(ctx context.Context) error {
-		keep := j.newID
-		if j.back {
-			keep = ""
-		}
+	err = r.effect(ctx, j, j.revoking(), "deleting "+id+" at "+j.secret.Service, func(ctx context.Context) error {
 		if err := issuer.Delete(ctx, j.authority(), id); err != nil {
 			return err
 		}
@@ -153,6 +157,9 @@ func (r *run) deleteByAPI(ctx context.Context, j *job) (bool, error) {
 		}
 		return r.orphans(ctx, j, issuer, j.authority(), keep)
 	})
+	if services.KindOf(err) == services.Auth && j.condemned {
+		return false, nil // dead already
+	}
 	if kind := services.KindOf(err); kind == services.Permission || kind == services.Rejected {
 		r.Watch.Begin(j.secret.Name, "").Warn("a person has to retire it: " + err.Error())
 		return false, nil
@@ -161,6 +168,35 @@ func (r *run) deleteByAPI(ctx context.Context, j *job) (bool, error) {
 		return false, r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
 	}
 	return true, nil
+}
+
+// kept is what the service calls the credential that stays: it is never deleted,
+// whatever label it carries and whatever the record says.
+func (r *run) kept(ctx context.Context, j *job, issuer services.Issuer) (string, error) {
+	if j.condemned && !j.allKnown(j.goal()) {
+		return "", nil
+	}
+	found, err := issuer.Identify(ctx, j.goal())
+	if err != nil {
+		return "", fmt.Errorf("asking which credential the %s one is: %w", j.wanted(), err)
+	}
+	return found.ID, nil
+}
+
+// leftovers deletes what an interrupted run of this rotation had the API make,
+// where a person made the value that came of it in the end.
+func (r *run) leftovers(ctx context.Context, j *job, issuer services.Issuer, keep string) error {
+	if !j.allKnown(j.goal()) {
+		return nil
+	}
+	// One that may not list them has made none.
+	found, err := issuer.Labelled(ctx, j.goal(), label(j))
+	if err != nil || !slices.ContainsFunc(found, func(f services.Issued) bool { return f.ID != keep }) {
+		return nil
+	}
+	return r.effect(ctx, j, j.revoking(), "deleting what carries the label "+label(j), func(ctx context.Context) error {
+		return r.orphans(ctx, j, issuer, j.goal(), keep)
+	})
 }
 
 // disable takes the credential out of force and asks every consumer again,

@@ -57,6 +57,8 @@ type job struct {
 	condemned bool
 	// agreed: the name was typed for a death without proof.
 	agreed bool
+	// restarted: the rotation takes another new value, which its next event says.
+	restarted bool
 	// redeploy: a consumer that had the new value has lost it since.
 	redeploy bool
 	// newID and oldID are what the service calls the two credentials.
@@ -134,14 +136,17 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	for _, m := range j.moved {
 		move := r.move(j, m.Name())
 		move.Pass = last.Entries[m.Name()].Pass
-		if last.Rotation != j.id {
+		if last.Rotation != j.id || j.restarted {
 			move.Pass = j.current[m.Name()].Fingerprint(r.Key)
 		}
 		e.Entries[m.Name()] = move
 	}
-	if last.Rotation == j.id {
-		e.Answers, e.GraceUntil, e.RevokedAt = last.Answers, last.GraceUntil, last.RevokedAt
-		e.Evidence, e.Stated = last.Evidence, last.Stated
+	if last.Rotation == j.id && !j.restarted {
+		e.GraceUntil, e.RevokedAt, e.Evidence = last.GraceUntil, last.RevokedAt, last.Evidence
+	}
+	// What was proven and said of one direction is nothing for the other.
+	if last.Rotation == j.id && !j.restarted && (last.State == journal.RollingBack) == j.back {
+		e.Answers, e.Stated = last.Answers, last.Stated
 	}
 	return e
 }
@@ -163,6 +168,9 @@ func (r *run) record(ctx context.Context, j *job, e journal.Event) error {
 	if err := r.mine(j); err != nil {
 		return err
 	}
+	if r.keptAlive(j, e) {
+		return r.held(j)
+	}
 	err := j.log.Append(ctx, e)
 	if taken := (*journal.TakenError)(nil); errors.As(err, &taken) {
 		err = r.takeUp(ctx, j, e, err)
@@ -170,7 +178,7 @@ func (r *run) record(ctx context.Context, j *job, e journal.Event) error {
 	if err != nil {
 		return err
 	}
-	j.state, j.report.State = e.State, e.State
+	j.state, j.report.State, j.restarted = e.State, e.State, false
 	return nil
 }
 
@@ -182,10 +190,15 @@ func (r *run) takeUp(ctx context.Context, j *job, e journal.Event, taken error) 
 		return errors.Join(taken, err)
 	}
 	j.hold = j.log.Last().Hold
-	if e.Hold = j.hold; j.hold != nil && e.State == journal.Revoking && j.state != journal.Revoking && !r.options.Unproven {
+	if e.Hold = j.hold; r.keptAlive(j, e) {
 		return r.held(j)
 	}
 	return j.log.Append(ctx, e)
+}
+
+// keptAlive: the event would begin the end of an old value that is on hold.
+func (r *run) keptAlive(j *job, e journal.Event) bool {
+	return j.hold != nil && e.State == journal.Revoking && !j.state.AtLeast(journal.Revoking) && !r.options.Unproven
 }
 
 // effect journals the step, then does it. A step that has begun is finished
@@ -206,6 +219,9 @@ func (r *run) fill(j *job) {
 	j.report.Entries = j.report.Entries[:0]
 	for _, e := range j.moved {
 		m := r.move(j, e.Name())
+		if j.back {
+			m.From, m.To = m.To, m.From
+		}
 		j.report.Entries = append(j.report.Entries, EntryReport{Name: e.Name(), Path: e.Path, From: m.From.Short(), To: m.To.Short()})
 	}
 	last := j.log.Last()

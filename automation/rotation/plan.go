@@ -37,6 +37,8 @@ type SecretPlan struct {
 	OldDead bool
 	// Back: consumers go back to the old value.
 	Back bool
+	// NoGrace: the sandbox knows no grace but one that is asked for.
+	NoGrace bool
 	// KillsOld: issuing the new value kills the old one at once.
 	KillsOld bool
 	Grace    time.Duration
@@ -95,7 +97,22 @@ func (r *run) relapsed(ctx context.Context) {
 		for _, res := range r.Asker.AskAll(ctx, r.questions(j, j.goal(), true)) {
 			if res.Answer == proof.Differs {
 				j.redeploy = true
+				r.again(j, res.Consumer)
 				r.Watch.Begin(res.Consumer, "").Warn("it has lost the new " + j.secret.Name + ", so it is rolled out again: " + res.Detail)
+			}
+		}
+	}
+}
+
+// again has a Worker's secrets written although the stack's state has them.
+func (r *run) again(j *job, consumer string) {
+	for _, c := range j.secret.Consumers {
+		for _, t := range r.targetsOf(j) {
+			if c.Name != consumer || c.Worker == "" || t.Entry.Name != c.Stack {
+				continue
+			}
+			for name := range c.Values {
+				t.Again = append(t.Again, c.Worker+"/"+name)
 			}
 		}
 	}

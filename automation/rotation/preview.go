@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -94,8 +95,13 @@ func (r *run) promoted(ctx context.Context, t *rollout.Target, key string) (secr
 	// consumers run with.
 	have, held := t.Values[key]
 	was, journalled := log.Last().Promoted[ref.Entry]
-	if last := log.Last(); !last.State.Finished() && last.State.AtLeast(journal.Deploying) && last.Entries[ref.Entry].To != "" {
-		was, journalled = last.Entries[ref.Entry].To, true
+	// One that is being rolled back belongs on the old value again.
+	move := log.Last().Entries[ref.Entry]
+	switch state := log.Last().State; {
+	case state == journal.RollingBack && move.From != "":
+		was, journalled = move.From, true
+	case !state.Finished() && state.AtLeast(journal.Deploying) && move.To != "":
+		was, journalled = move.To, true
 	}
 	if !journalled && held {
 		return have, nil
@@ -229,15 +235,12 @@ func (r *run) secretPlan(j *job) SecretPlan {
 		Name: j.secret.Name, Title: j.secret.Title, Source: j.source, Entries: j.report.Entries, Consumers: j.report.Consumers,
 		OldDead: j.oldDead, Grace: r.grace(j), Back: j.back, KillsOld: j.secret.Dashboard.KillsOld && !j.known() && !j.back,
 	}
+	p.NoGrace = r.NoGrace && r.options.Grace == nil && !j.oldDead && time.Duration(j.secret.Grace) > 0
+	if j.continued && j.known() && !j.back {
+		p.Source = fromPending
+	}
 	if j.continued && (!j.back || j.log.Last().State == journal.RollingBack) {
 		p.State = j.state
-	}
-	if j.back {
-		p.Entries = nil
-		for _, e := range j.report.Entries {
-			e.From, e.To = e.To, e.From
-			p.Entries = append(p.Entries, e)
-		}
 	}
 	return p
 }

@@ -30,7 +30,7 @@ func (r *run) promote(ctx context.Context, jobs []*job) error {
 
 func (r *run) promoteOne(ctx context.Context, j *job) error {
 	line := r.Watch.Begin(j.secret.Name, "making the new value current in pass")
-	err := r.effect(ctx, j, journal.Promoted, "making the new value current in pass", func(ctx context.Context) error {
+	err := r.effect(ctx, j, j.atLeast(journal.Promoted), "making the new value current in pass", func(ctx context.Context) error {
 		changes, err := r.promotion(ctx, j)
 		if err != nil {
 			return err
@@ -52,7 +52,7 @@ func (r *run) promoteOne(ctx context.Context, j *job) error {
 		line.Fail("readers of pass do not get the new value")
 		return err
 	}
-	e := r.standing(j, journal.Grace, "promoted")
+	e := r.standing(j, j.atLeast(journal.Grace), "promoted")
 	e.Answers = append(e.Answers, answers...)
 	e.Promoted, e.PromotedAt = map[string]secrets.Fingerprint{}, r.Now().UTC().Truncate(time.Second)
 	for _, entry := range j.secret.Entries {

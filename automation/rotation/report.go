@@ -20,6 +20,8 @@ type Report struct {
 	Consumers []ConsumerReport `json:"consumers"`
 	Revoked   RevokedReport    `json:"revoked"`
 	Debts     []string         `json:"debts"`
+	// Hold says who keeps the old value alive, and since when.
+	Hold string `json:"hold,omitempty"`
 	// Next are the commands to type, where something is left to do.
 	Next []string `json:"next"`
 	// Error is what stopped it; empty where nothing did.

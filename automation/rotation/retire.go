@@ -70,7 +70,7 @@ func (r *run) mayRetire(ctx context.Context, j *job, last journal.Event) error {
 		return r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Action: "Retire it now",
 			Title: "The old value of " + j.secret.Name + " is meant to stay valid until " + until.Local().Format("2 January 2006 15:04 MST") + "."})
 	}
-	j.report.Next = []string{fmt.Sprintf("after %s: %s", until.Local().Format("2 January 15:04"), again(j.secret.Name)), "or at once: " + again(j.secret.Name) + " --grace 0"}
+	j.report.Next = []string{fmt.Sprintf("after %s: go run . revoke --secret %s", until.Local().Format("2 January 15:04"), j.secret.Name), "or at once: " + again(j.secret.Name) + " --grace 0"}
 	return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "promoted; the old value stays valid until " + until.Local().Format("2 January 2006 15:04 MST"), Next: j.report.Next}
 }
 
@@ -81,12 +81,7 @@ func (r *run) held(j *job) error {
 
 // goneAlready: the service refuses the old value, so no grace keeps it alive.
 func (r *run) goneAlready(ctx context.Context, j *job) bool {
-	checker, ok := r.Checker(j.secret.Service)
-	if !ok || !j.oldKnown() || len(r.doors(j)) == 0 {
-		return false
-	}
-	report, err := r.dead(ctx, checker, j.old, j.living())
-	return err == nil && report.State == services.Dead
+	return r.refusedNow(ctx, j, j.old, j.living())
 }
 
 // graceEnd honours a shorter --grace of this call.
@@ -111,6 +106,9 @@ func (r *run) safeToRetire(ctx context.Context, j *job) error {
 		return err
 	}
 	if err := r.reauth(ctx, j); err != nil {
+		return err
+	}
+	if err := r.stays(ctx, j); err != nil {
 		return err
 	}
 	answers, err := r.ask(ctx, j, r.questions(j, j.goal(), true))
@@ -144,7 +142,16 @@ func (r *run) pushed(ctx context.Context, j *job) error {
 		r.owe(j, notPushed)
 		return nil // there is nothing left to retire
 	}
-	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "before retiring the " + j.unwanted() + " value", Detail: "pass is not pushed, so it is left alive", Err: err, Next: []string{again(j.secret.Name)}}
+	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "before retiring the " + j.unwanted() + " value", Detail: "pass is not pushed, so it is left alive", Err: err, Next: r.unpushedNext(j)}
+}
+
+// unpushedNext is what to type about a store that is not pushed.
+func (r *run) unpushedNext(j *job) []string {
+	next := []string{"pass git push", again(j.secret.Name)}
+	if r.emergency() && !j.back {
+		next = append(next, "if the old value has leaked and must die before that: go run . revoke --secret "+j.secret.Name+" --unproven")
+	}
+	return next
 }
 
 // reauth: what this program itself stands on is retired only after it has gone

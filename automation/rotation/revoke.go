@@ -3,10 +3,10 @@ package rotation
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
 
@@ -20,7 +20,7 @@ func (r *Rotator) Revoke(ctx context.Context, names []string, o Options) ([]Repo
 
 // nothingToRevoke: no rotation is under way. Where the present value has to die,
 // a rotation is begun with its death.
-func (r *run) nothingToRevoke(j *job, last journal.Event) error {
+func (r *run) nothingToRevoke(ctx context.Context, j *job, last journal.Event) error {
 	if r.options.Due {
 		return &nothingError{"nothing waits for its end"}
 	}
@@ -28,29 +28,56 @@ func (r *run) nothingToRevoke(j *job, last journal.Event) error {
 		return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "no old value of it waits for its end",
 			Next: []string{again(j.secret.Name), "if the present value has leaked and must die before there is a new one: go run . revoke --secret " + j.secret.Name + " --unproven"}}
 	}
-	return r.condemn(j, last)
+	return r.condemn(ctx, j, last)
 }
 
 // condemn makes the present value the one to kill.
-func (r *run) condemn(j *job, last journal.Event) error {
+func (r *run) condemn(ctx context.Context, j *job, last journal.Event) error {
 	if r.standsOnState(j.secret) {
 		return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "its death would lock this program out of its own state, and nothing could be rolled out any more",
 			Next: []string{again(j.secret.Name) + " --new --grace 0"}}
 	}
+	j.condemned = true
 	if last.State.Finished() {
 		j.id, j.state, j.source = r.NewID(), journal.Planned, fromPerson
+		j.moved, j.old, j.next = j.secret.Entries, clone(j.current), services.Credential{}
+		// Where pass holds a value that was never rolled out, the present one is
+		// the one that consumers run with.
+		told, found, err := r.told(ctx, j)
+		if err != nil {
+			return err
+		}
+		if !told {
+			return r.whichOne(j)
+		}
+		for name, v := range found {
+			j.old[name] = v
+		}
 	}
-	j.moved, j.old, j.next, j.condemned = j.secret.Entries, clone(j.current), services.Credential{}, true
+	if !j.oldKnown() {
+		return r.whichOne(j)
+	}
 	return nil
 }
 
+// whichOne refuses to kill a value that may not be the one that consumers have.
+func (r *run) whichOne(j *job) error {
+	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "nothing tells which value its consumers run with, so none was killed",
+		Next: append(append([]string{}, j.secret.Dashboard.Retire...), again(j.secret.Name)+" --new --grace 0")}
+}
+
 // notYet says why an unfinished rotation has no old value to retire now.
-func (r *run) notYet(j *job, last journal.Event) error {
+func (r *run) notYet(ctx context.Context, j *job, last journal.Event) error {
 	switch {
-	case r.options.Unproven && (j.back || last.State.AtLeast(journal.Deploying)):
+	case j.back && r.options.Due:
+		return &nothingError{"it is being rolled back; go on with that: go run . rollback --secret " + j.secret.Name}
+	case j.back:
+		return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "rotation " + j.id + " is being rolled back: its old value is the one that stays",
+			Next: []string{"go run . rollback --secret " + j.secret.Name, "if the old value has leaked, kill it at the dashboard: the rollback then turns round"}}
+	case r.options.Unproven && last.State.AtLeast(journal.Deploying):
 		return nil
 	case r.options.Unproven:
-		return r.condemn(j, last)
+		return r.condemn(ctx, j, last)
 	case last.State.AtLeast(journal.Grace) && r.options.Due && (j.hold != nil || r.Now().Before(last.GraceUntil)):
 		return &nothingError{"its old value is not due: " + dueText(j, last)}
 	case last.State.AtLeast(journal.Grace):
@@ -126,8 +153,11 @@ func (r *run) execute(ctx context.Context, j *job) error {
 	j.rolled = true
 	r.fill(j)
 	j.report.Revoked = RevokedReport{ConfirmedAt: stamp(r.Now()), Evidence: evidence}
-	j.report.Next = []string{again(j.secret.Name) + " --new --grace 0"}
-	return nil
+	for i := range j.report.Consumers {
+		j.report.Consumers[i].Answer, j.report.Consumers[i].Detail = proof.Differs, "it stands without a working value"
+	}
+	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "the present value is dead, and there is no new one yet: its consumers stand without a working value",
+		Next: []string{again(j.secret.Name) + " --new --grace 0"}}
 }
 
 // Hold keeps the old value of a secret alive until the hold is taken off. It is
@@ -155,8 +185,11 @@ func (r *Rotator) Hold(ctx context.Context, name string, off bool) (Report, erro
 	if err := log.Append(ctx, e); err != nil {
 		return report, err
 	}
-	if !last.State.Finished() && !slices.Contains([]journal.State{journal.Revoking, journal.RollingBack}, last.State) {
-		report.Next = []string{again(name)}
+	if report.Hold = ""; e.Hold != nil {
+		report.Hold = e.Hold.String()
+		report.Next = []string{"to end it: go run . hold --secret " + name + " --off"}
+	} else if last.State.AtLeast(journal.Grace) && !r.Now().Before(last.GraceUntil) {
+		report.Next = []string{"go run . revoke --secret " + name}
 	}
 	return report, nil
 }

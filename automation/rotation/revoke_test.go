@@ -138,7 +138,7 @@ func TestUnprovenKillsThePresentValue(t *testing.T) {
 			w := setUp(newWorld(t))
 			old := w.holds(entryPath)
 			r, err := w.revoke(Options{Unproven: true})
-			require.NoError(t, err)
+			requireReason(t, err, Untold)
 			require.Empty(t, w.living())
 			require.NotEmpty(t, r.Revoked.ConfirmedAt)
 			require.Len(t, r.Debts, 1)

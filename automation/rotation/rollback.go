@@ -25,7 +25,7 @@ func (r *run) turn(j *job, last journal.Event) error {
 	}
 	switch {
 	case last.State == journal.RollingBack:
-	case last.State.AtLeast(journal.Revoking):
+	case last.State.AtLeast(journal.Revoking), !last.RevokedAt.IsZero(), last.Stated:
 		return no("it is past the point of no return: its old value is being retired; it can only go on")
 	case last.OldDead:
 		return no("the service refuses its old value, so nothing is left to go back to; it can only go on")

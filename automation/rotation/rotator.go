@@ -18,48 +18,6 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
-// Person is who sits at the dashboards, and who is asked before anything
-// changes.
-type Person interface {
-	// Agree shows the plan and returns nil for a yes.
-	Agree(ctx context.Context, p *Plan) error
-	// Issue has new values made for the named entries and returns them by
-	// entry name. check is the test that each value must pass to be taken.
-	Issue(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error)
-	// Retire has values killed; it returns when that is said to be so.
-	Retire(ctx context.Context, s secrets.Secret, gone Retirement) error
-	// Tell decides what nothing else can: whether the value in pass was never
-	// rolled out.
-	Tell(ctx context.Context, s secrets.Secret) (neverRolledOut bool, err error)
-	// Confirm asks for a word that only a person can give.
-	Confirm(ctx context.Context, q Confirmation) error
-}
-
-// Retirement is what a person kills at the dashboard.
-type Retirement struct {
-	// Values has the entries that moved and no other, an empty value where it
-	// is not known.
-	Values services.Credential
-	// Back: it is the new value that dies, since consumers went back to the old.
-	Back bool
-	// Unproven: it dies although not every consumer has proven another one.
-	Unproven bool
-}
-
-// Confirmation is a question of consequence.
-type Confirmation struct {
-	Secret string
-	// Title and Lines say what is to be confirmed.
-	Title string
-	Lines []string
-	// Type is what has to be typed; empty where a yes is enough.
-	Type string
-	// Own: only a person can know it, and --yes does not stand for it.
-	Own bool
-	// Action is the yes, such as "Retire it now".
-	Action string
-}
-
 // Watcher is told what goes on, for progress. Calls may come in parallel.
 type Watcher interface {
 	// Begin opens a line for name (a stack, a consumer, a secret).
@@ -263,6 +221,9 @@ func (r *run) rolling() []*job {
 func (r *run) reports(err error) []Report {
 	out := make([]Report, 0, len(r.jobs))
 	for _, j := range r.jobs {
+		if err != nil && j.log.Last().Rotation == j.id {
+			j.report.State = j.log.Last().State // not what was only planned
+		}
 		if err == nil || j.log.Last().Rotation == j.id {
 			out = append(out, j.report)
 		}

@@ -24,7 +24,7 @@ func (r *run) choose(ctx context.Context, j *job) error {
 		case toRollBack:
 			return r.turn(j, last)
 		case toRevoke:
-			return r.notYet(j, last)
+			return r.notYet(ctx, j, last)
 		}
 		return nil
 	}
@@ -32,7 +32,7 @@ func (r *run) choose(ctx context.Context, j *job) error {
 	case toRollBack:
 		return r.nothingToRollBack(j, last)
 	case toRevoke:
-		return r.nothingToRevoke(j, last)
+		return r.nothingToRevoke(ctx, j, last)
 	}
 	j.id, j.state, j.old = r.NewID(), journal.Planned, clone(j.current)
 	switch {
@@ -268,6 +268,9 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 			j.next[name] = v
 		}
 	}
+	if !j.known() {
+		j.newID = "" // what it names was never stored
+	}
 	if j.back {
 		return errors.Join(r.onlyBack(j), r.editedSinceThen(j))
 	}
@@ -278,6 +281,12 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 		}
 		j.state = journal.Staging
 		return r.without(j)
+	}
+	if anew, err := r.restart(ctx, j); anew || err != nil {
+		return err
+	}
+	if err := r.stillIssues(ctx, j); err != nil {
+		return err
 	}
 	if err := r.otherTyped(j); err != nil {
 		return err
@@ -295,6 +304,19 @@ func (r *run) onlyBack(j *job) error {
 	}
 	return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "rotation " + j.id + " is being rolled back; finish that first, then give or make a new value",
 		Next: []string{"go run . rollback --secret " + j.secret.Name}}
+}
+
+// stillIssues has a person make the new value where the service's API was to,
+// and cannot any more: the present credential died or lost the right.
+func (r *run) stillIssues(ctx context.Context, j *job) error {
+	if j.source != fromIssuer || j.known() || r.verb != toRotate {
+		return nil
+	}
+	byAPI, err := r.canIssue(ctx, j)
+	if !byAPI {
+		j.source = fromPerson
+	}
+	return err
 }
 
 func (r *run) editedSinceThen(j *job) error {

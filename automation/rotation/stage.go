@@ -88,6 +88,7 @@ func (r *run) issue(ctx context.Context, j *job) error {
 			if err := r.accept(j, e, typed); err != nil {
 				return err
 			}
+			j.source, j.newID = fromTyped, "" // whatever was made before is none of it
 		}
 		if j.next[e.Name()].IsZero() {
 			wanted = append(wanted, e)
@@ -111,14 +112,6 @@ func (r *run) issue(ctx context.Context, j *job) error {
 		}
 		return nil
 	})
-}
-
-// Repeater is a Person who knows that a run which was cut off may have asked for
-// the same already: a value made then is to be used, or it lives on unseen.
-type Repeater interface {
-	// IssueAgain is Issue after a run that was cut off between asking for new
-	// values and storing them.
-	IssueAgain(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error)
 }
 
 func (r *run) asked(ctx context.Context, j *job, wanted []secrets.Entry) (services.Credential, error) {
@@ -222,6 +215,14 @@ func (r *run) otherDoors(ctx context.Context, j *job) error {
 		}
 		if report.State == services.Dead {
 			return r.abandon(ctx, j, c.Name+" refuses it: "+report.Detail)
+		}
+		wrong := j.next
+		for _, e := range j.moved {
+			wrong = services.Wrong(wrong, e.Name())
+		}
+		if control, err := r.Asker.Login(ctx, c, wrong); err != nil || control.State != services.Dead {
+			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying a wrong value at " + c.Name,
+				Detail: "it was not refused, so the check proves nothing", Err: err, Next: []string{"go run . doctor", again(j.secret.Name)}}
 		}
 	}
 	return nil

@@ -49,7 +49,9 @@ func nextOf(err error) []string {
 		case *secrets.CatalogError:
 			add("mend the file, then: go run . catalog validate")
 		case *journal.TakenError, *journal.HeldError:
-			add("wait for it to end, then the same command again")
+			if len(next) == 0 {
+				add("wait for it to end, then the same command again")
+			}
 		}
 	})
 	return next

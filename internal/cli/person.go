@@ -23,7 +23,7 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	a := p.s.app
 	_ = p.s.progress.Pause(func() error { printPlan(p.s.err, a.style(), plan); return nil })
 	if a.opts.yes && plan.Changed {
-		return &rotation.Error{Reason: rotation.Failed, Detail: "the preview with the new values differs from the one agreed to; nothing was deployed, the new values are kept in pass", Next: []string{"the same command"}}
+		return &rotation.Error{Reason: rotation.Failed, Detail: "the preview with the new values differs from the one agreed to; nothing was deployed, the new values are kept in pass", Next: []string{p.again()}}
 	}
 	if a.opts.yes {
 		return nil
@@ -34,7 +34,7 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	return p.s.progress.Pause(func() error {
 		ok, err := p.terminal().Confirm("Go ahead?", yes(plan), "No")
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
-			return &rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{"the same command"}}
+			return &rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{p.again()}}
 		}
 		return err
 	})
@@ -46,6 +46,9 @@ func yes(plan *rotation.Plan) string {
 	}
 	return "Yes, roll back"
 }
+
+// again is this very call.
+func (p person) again() string { return typed(quotedAll(p.s.app.args)...) }
 
 func (p person) terminal() ui.Terminal { return ui.Terminal{In: p.s.app.env.In, Out: p.s.err} }
 
@@ -201,16 +204,16 @@ func (p person) retiredHere(old services.Credential) []string {
 // Confirm implements rotation.Person.
 func (p person) Confirm(_ context.Context, q rotation.Confirmation) error {
 	a := p.s.app
-	stopped := &rotation.Error{Reason: rotation.Waiting, Secret: q.Secret, Detail: q.Title + " It was not confirmed, and nothing was retired", Next: []string{"the same command"}}
+	stopped := &rotation.Error{Reason: rotation.Waiting, Secret: q.Secret, Detail: "nothing was retired: it was not confirmed. " + strings.TrimSuffix(q.Title, "."), Next: []string{p.again()}}
 	if !a.interactive() || a.opts.yes {
-		if a.opts.yes && !q.Own || p.played() {
+		if a.opts.yes && !q.Own || p.played() && q.Own {
 			_ = p.s.progress.Pause(func() error { p.points(q.Title, q.Lines); return nil })
 			return nil
 		}
-		stopped.Detail = q.Title + " Only a person can say so, and there is no terminal to ask at"
 		if !q.Own {
-			stopped.Next = []string{typed(append(quotedAll(a.args), "--yes")...)}
+			return misused(typed(append(quotedAll(a.args), "--yes")...), "%s: nothing was retired: %s There is no terminal to ask at, and --yes was not given", q.Secret, q.Title)
 		}
+		stopped.Detail = "nothing was retired: " + q.Title + " Only a person can say so, and there is no terminal to ask at"
 		return stopped
 	}
 	return p.s.progress.Pause(func() error {

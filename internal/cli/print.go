@@ -52,7 +52,7 @@ func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
 			rows = append(rows, []string{"entry", e.Path, arrow(e.From, e.To)})
 		}
 		for _, c := range s.Consumers {
-			rows = append(rows, []string{"consumer", c.Name, presently(c, s.Back)})
+			rows = append(rows, []string{"consumer", c.Name, presently(c, s.Back || s.State != "")})
 		}
 		if s.Back {
 			rows = append(rows, []string{"rollback", "to the old value; then the new one is retired", ""})
@@ -101,11 +101,11 @@ func arrow(from, to string) string {
 	return from + " -> " + to
 }
 
-func presently(c rotation.ConsumerReport, back bool) string {
+func presently(c rotation.ConsumerReport, underWay bool) string {
 	switch {
-	case back && c.Answer == proof.Match:
+	case underWay && c.Answer == proof.Match:
 		return "runs with the old value (" + c.Proof + ")"
-	case back && c.Answer == proof.Differs:
+	case underWay && c.Answer == proof.Differs:
 		return c.Detail
 	}
 	switch c.Answer {
@@ -137,6 +137,8 @@ func afterwards(s rotation.SecretPlan) string {
 		return "is dead: the service refuses it already"
 	case s.KillsOld:
 		return "dies the moment the new one is made; consumers are without until their up ends"
+	case s.NoGrace:
+		return "retired as soon as every consumer proves the new one (a sandbox has no grace; --grace gives one)"
 	case s.Grace == 0:
 		return "retired as soon as every consumer proves the new one"
 	}

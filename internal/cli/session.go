@@ -229,6 +229,7 @@ func (s *session) openEngine(ctx context.Context) error {
 		return err
 	}
 	s.engine = engine.New(engine.Options{CLI: s.cli, Backend: s.catalog.State.URL, BackendEnv: env, Redactor: s.redactor, RunID: s.runID})
+	s.closers = append(s.closers, func() error { s.engine.Sweep(); return nil })
 	s.services = dial.Dial(s.catalog, s.http, s.ids)
 	s.journal, err = s.openLog(ctx, env)
 	return err

@@ -244,7 +244,7 @@ func (s *session) nextOfStatus(rows []rotation.Standing, loose []looseFile) []st
 	}
 	for _, f := range loose {
 		in := "git -C " + quoted(f.dir)
-		next := in + " commit -m 'Rotate secrets' " + quoted(f.name)
+		next := in + " commit -m 'Rotate secrets' " + quoted(f.name) + " && " + in + " push"
 		if !f.added {
 			next = in + " add " + quoted(f.name) + " && " + next
 		}

@@ -157,7 +157,8 @@ func bound(h history) error {
 		}
 	}
 	for _, c := range h.issued() {
-		e := h.eventBefore(c.IssuedAt)
+		// An event's time is rounded down to the millisecond.
+		e := h.eventBefore(c.IssuedAt.Add(-time.Millisecond))
 		if to := e.Entries[c.Entry].To; to != "" && !e.State.Finished() {
 			return fmt.Errorf("%s was issued although rotation %s had a good value waiting", c.ID, e.Rotation)
 		}
@@ -324,20 +325,26 @@ func dateIsTrue(h history) error {
 // everywhere requires that consumers run with the values of one set and with
 // none of another.
 func (h history) everywhere(want, not map[string]trueCredential) error {
-	seen := 0
+	// Not every credential stands in a consumer's environment.
+	there, seen := false, false
+	for _, c := range h.before.Consumers {
+		for _, value := range c.RunsWith {
+			for entry := range want {
+				there = there || value == h.old[entry].Value
+			}
+		}
+	}
 	for name, c := range h.after.Consumers {
 		for variable, value := range c.RunsWith {
 			for entry := range want {
 				if value == not[entry].Value && value != want[entry].Value {
 					return fmt.Errorf("%s runs with a %s that should be gone", name, variable)
 				}
-				if value == want[entry].Value {
-					seen++
-				}
+				seen = seen || value == want[entry].Value
 			}
 		}
 	}
-	if seen == 0 && slices.ContainsFunc(h.consumers, func(name string) bool { _, ok := h.after.Consumers[name]; return ok }) {
+	if there && !seen {
 		return errors.New("no consumer runs with the present value")
 	}
 	return nil

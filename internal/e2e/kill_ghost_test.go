@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -32,12 +33,17 @@ func TestKillLeavesNoGhostWrite(t *testing.T) {
 	shell := *c.sandboxed
 	shell.root = filepath.Join(c.dir, "projects", "secret-rotation")
 	cmd := shell.command(shared.binary, append([]string{"rotate", "--pending", "--secret", "clerk"}, c.flags...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	require.NoError(t, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
 	c.await("stripe-backend is being updated", func() bool {
+		require.Empty(t, ended, "it ended before: %s", &stderr)
 		return c.matches("state/.pulumi/locks/organization/stripe-backend/prod/*.json")
 	})
 	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
-	_ = cmd.Wait()
+	<-ended
 
 	r := c.rotate("clerk")
 	require.Equal(t, 6, r.code, tail(r.stderr, 25))
@@ -63,7 +69,7 @@ func TestKillLeavesNoGhostWrite(t *testing.T) {
 	r = c.rotate("clerk")
 	require.Zero(t, r.code, tail(r.stderr, 25))
 	o := &observed{sandboxed: c.sandboxed, subject: subjects()["clerk"]}
-	o.await("nothing of it is left", func() bool { return len(o.processes()) == 0 })
 	require.Empty(t, o.unreleased())
+	require.Empty(t, o.stillRunning(), "the killed run's children live on")
 	require.False(t, c.matches("state/.pulumi/locks/*/*/*/*.json"))
 }

@@ -258,10 +258,7 @@ func (o *observed) leftovers() []string {
 			left = append(left, filepath.Base(dir)+"/"+e.Name())
 		}
 	}
-	for limit := time.Now().Add(10 * time.Second); len(o.processes()) > 0 && time.Now().Before(limit); {
-		<-time.After(50 * time.Millisecond)
-	}
-	left = append(left, o.processes()...)
+	left = append(left, o.stillRunning()...)
 	left = append(left, o.unreleased()...)
 	for _, pattern := range []string{"state/.pulumi/locks/*/*/*/*.json", "store/rotation/pending", "store/rotation/previous", "store/.git/*.lock", "*.tmp"} {
 		found, err := filepath.Glob(filepath.Join(o.dir, pattern))
@@ -317,6 +314,16 @@ func (o *observed) unreleased() []string {
 		}
 	}
 	return left
+}
+
+// stillRunning are the processes that do not end within some seconds.
+func (o *observed) stillRunning() []string {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(10 * time.Second); len(o.processes()) > 0 && time.Now().Before(limit); {
+		<-tick.C
+	}
+	return o.processes()
 }
 
 // processes are those of this world but for its servers and gpg's own.

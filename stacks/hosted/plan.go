@@ -27,6 +27,9 @@ type Set struct {
 	// Only a Create adopts: a value that differs from the state's must be
 	// written, or the state would lie.
 	Adopt map[string]secrets.Value
+	// Again names secrets that are written although the state has the value
+	// already: the Worker has lost it behind the state's back.
+	Again []string
 }
 
 // Writer is the Worker's side: the service that lists and writes its secrets.

@@ -76,10 +76,20 @@ func (p *provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumir
 	}
 	was, wasShape := olds.secret()
 	is, isShape := news.secret()
-	if !was.Equal(is) || wasShape != text || isShape != text {
+	if !was.Equal(is) || wasShape != text || isShape != text || p.again(news) {
 		changed(propText, pulumirpc.PropertyDiff_UPDATE)
 	}
 	return resp, nil
+}
+
+// again reports whether the secret is planned to be written anew.
+func (p *provider) again(news properties) bool {
+	want, err := news.complete()
+	if err != nil {
+		return false
+	}
+	w := p.plan[want.key]
+	return w != nil && slices.Contains(w.set.Again, want.name)
 }
 
 // Create brings the secret to the Worker, or takes it over, as planned.

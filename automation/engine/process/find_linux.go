@@ -31,6 +31,26 @@ func living(group int, id string) []int {
 	return out
 }
 
+// working lists the processes that have a temporary folder as theirs, by the name
+// of their program; a zombie has ended.
+func working(dir string) map[int]string {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	out := map[int]string{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() || !carries(e.Name(), []byte("TMPDIR="+dir)) {
+			continue
+		}
+		if program, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe")); err == nil {
+			out[pid] = filepath.Base(program)
+		}
+	}
+	return out
+}
+
 // inGroup reads the state and the group of a process: the first and the third
 // field after the name in brackets. A zombie has ended.
 func inGroup(pid string, group int) bool {

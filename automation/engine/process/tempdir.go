@@ -24,7 +24,10 @@ func TempDir() (string, error) {
 	return dir, nil
 }
 
-// Sweep removes the temporary folders of processes that are gone.
+// Sweep removes the temporary folders of processes that are gone, and ends what
+// they have left running: a plugin or a language host that outlives its CLI is of
+// no use, and must not write later. A CLI that is still at work is left alone, and
+// so is everything around it: cut short, it would leave its lock behind.
 func Sweep() {
 	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*-*"))
 	if err != nil {
@@ -36,10 +39,24 @@ func Sweep() {
 		if !ok || err != nil || pid <= 0 || !ours(dir) {
 			continue
 		}
-		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) && ended(dir) {
 			_ = os.RemoveAll(dir)
 		}
 	}
+}
+
+// ended ends what works in a dead run's folder, unless its CLI does.
+func ended(dir string) bool {
+	left := working(dir)
+	for _, program := range left {
+		if program == "pulumi" {
+			return false
+		}
+	}
+	for pid := range left {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	return true
 }
 
 func ours(dir string) bool {
