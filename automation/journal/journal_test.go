@@ -179,7 +179,13 @@ func TestHolderIsDeadOnlyWhenProven(t *testing.T) {
 	require.False(t, other.Dead(), "another host's process cannot be looked up")
 	rebooted := self
 	rebooted.BootID = "another-boot"
-	require.True(t, rebooted.Dead())
+	require.Equal(t, self.Machine != "", rebooted.Dead(), "rebooted, unless it may be another machine of this name")
+	namesake := rebooted
+	namesake.Machine = "another"
+	require.Equal(t, self.Machine == "", namesake.Dead() || self.Machine == "", "another machine of this name")
+	contained := self
+	contained.Namespace, contained.PID, contained.Started = "pid:[1]", 1<<22, ""
+	require.Equal(t, self.Namespace == "", contained.Dead(), "a container's process ids mean nothing here")
 	reused := self
 	reused.Started = "1"
 	require.True(t, reused.Dead(), "same id, another process")

@@ -15,6 +15,7 @@ type api struct {
 	ready    error // what Ready says
 	lost     bool  // the next Issue is done, and its answer lost
 	stuck    bool  // Delete fails
+	die      bool  // the process is killed right after the next Disable
 	deleted  []string
 }
 
@@ -87,7 +88,12 @@ func (i *issuer) Delete(_ context.Context, with services.Credential, id string) 
 }
 
 func (i *issuer) Disable(_ context.Context, with services.Credential, id string) error {
-	return i.change(with, id, func(value string) { i.api.disabled[value] = true })
+	err := i.change(with, id, func(value string) { i.api.disabled[value] = true })
+	if i.api.die {
+		i.api.die = false
+		panic("killed")
+	}
+	return err
 }
 
 func (i *issuer) Enable(_ context.Context, with services.Credential, id string) error {

@@ -103,14 +103,18 @@ func (r *run) settled(ctx context.Context, j *job) error {
 		r.owe(j, notPushed)
 	}
 	toCommit := r.repay(ctx, j)
-	for _, q := range r.questions(j, j.goal(), true) {
-		if !j.owes(notProven(q.Consumer.Name)) {
+	questions := r.questions(j, j.goal(), true)
+	gone := r.forget(j, questions)
+	for _, q := range questions {
+		if !j.owes(notProven(q.Consumer.Name)) && !gone {
 			continue
 		}
 		results := r.Asker.Watch(ctx, r.Window, []proof.Question{q}, func(proof.Result) {})
 		j.report.Consumers = merge(j.report.Consumers, consumers(results))
 		if len(failing(results)) == 0 {
 			r.settle(j, notProven(q.Consumer.Name))
+		} else {
+			r.owe(j, notProven(q.Consumer.Name))
 		}
 	}
 	if err := r.record(ctx, j, r.standing(j, j.state, "settling what is owed")); err != nil {
@@ -129,6 +133,22 @@ func (r *run) settled(ctx context.Context, j *job) error {
 	next = append(next, again(j.secret.Name))
 	j.report.Next = next
 	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "the old value is dead; still owed: " + strings.Join(j.debts, "; "), Next: next}
+}
+
+// forget drops the debts of consumers that the catalog does not have any more;
+// all that it has are asked instead.
+func (r *run) forget(j *job, questions []proof.Question) (gone bool) {
+	for _, d := range slices.Clone(j.debts) {
+		known := !strings.HasPrefix(d, "consumer ") || slices.ContainsFunc(questions, func(q proof.Question) bool { return strings.HasPrefix(d, notProven(q.Consumer.Name)+since) })
+		if known {
+			continue
+		}
+		what, _, _ := strings.Cut(d, since)
+		r.settle(j, what)
+		r.Watch.Begin(j.secret.Name, "").Warn("dropped the debt \"" + d + "\": the catalog has no such consumer; those that it has are asked")
+		gone = true
+	}
+	return gone
 }
 
 // sacrifice stands for safeToRetire when a leaked value must die now: who breaks

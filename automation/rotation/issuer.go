@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -207,7 +208,7 @@ func (r *run) disable(ctx context.Context, j *job, issuer services.Issuer, id st
 	if !ok || j.back || j.condemned || r.options.Unproven {
 		return nil
 	}
-	err := r.effect(ctx, j, j.revoking(), "disabling "+id+" at "+j.secret.Service, func(ctx context.Context) error {
+	err := r.effect(ctx, j, j.revoking(), stepDisabling+id+" at "+j.secret.Service, func(ctx context.Context) error {
 		return sw.Disable(ctx, j.authority(), id)
 	})
 	switch kind := services.KindOf(err); {
@@ -222,25 +223,39 @@ func (r *run) disable(ctx context.Context, j *job, issuer services.Issuer, id st
 	if len(bad) == 0 {
 		return nil
 	}
-	return r.putBack(ctx, j, sw, id, bad)
+	return r.putBack(ctx, j, sw, id, "consumer "+bad[0].Consumer+" stopped when the old value was disabled",
+		r.unproven(j, bad, "the old value was disabled for a moment and is in force again"))
+}
+
+// stepDisabling begins the step after which the old credential is out of force
+// and not gone.
+const stepDisabling = "disabling "
+
+// reinstate puts an old credential back in force that a run which was cut off
+// had disabled, when the consumers do not prove the new one after all.
+func (r *run) reinstate(ctx context.Context, j *job, why error) error {
+	issuer, ok := r.issuer(j)
+	sw, can := issuer.(services.Switch)
+	if !ok || !can || j.back || j.oldID == "" || !strings.HasPrefix(j.log.Last().Step, stepDisabling) {
+		return why
+	}
+	return r.putBack(ctx, j, sw, j.oldID, "the old value was disabled, and not every consumer proved the new one", why)
 }
 
 // putBack enables the old credential again and leaves the rest to a person.
-func (r *run) putBack(ctx context.Context, j *job, sw services.Switch, id string, bad []proof.Result) error {
+func (r *run) putBack(ctx context.Context, j *job, sw services.Switch, id, reason string, why error) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := sw.Enable(ctx, j.authority(), id); err != nil {
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "putting the old value back in force", Detail: "consumer " + bad[0].Consumer + " stopped when it was disabled", Err: err, Next: []string{again(j.secret.Name)}}
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "putting the old value back in force", Detail: reason, Err: errors.Join(err, why), Next: []string{again(j.secret.Name)}}
 	}
-	j.hold = &journal.Hold{By: "this program", At: r.Now().UTC().Truncate(time.Second), Reason: "consumer " + bad[0].Consumer + " stopped when the old value was disabled"}
+	j.hold = &journal.Hold{By: "this program", At: r.Now().UTC().Truncate(time.Second), Reason: reason}
 	if err := r.record(ctx, j, r.standing(j, journal.Blocked, "the old value is in force again")); err != nil {
 		return err
 	}
-	err := r.unproven(j, bad, "the old value was disabled for a moment and is in force again")
-	var own *Error
-	if errors.As(err, &own) {
+	if own := (*Error)(nil); errors.As(why, &own) {
 		own.Next = append(own.Next, "when it is mended: go run . hold --secret "+j.secret.Name+" --off")
 	}
-	return err
+	return why
 }
 
 // authority is what the service's API is called with to kill a credential: the

@@ -91,11 +91,14 @@ func (r *run) prepare(ctx context.Context, names []string) error {
 // may go.
 func (r *run) relapsed(ctx context.Context) {
 	for _, j := range r.closing() {
-		if j.back {
+		// While the old value is out of force, it is that which a consumer lacks.
+		if j.back || strings.HasPrefix(j.log.Last().Step, stepDisabling) {
 			continue
 		}
 		for _, res := range r.Asker.AskAll(ctx, r.questions(j, j.goal(), true)) {
-			if res.Answer == proof.Differs {
+			// A Worker that lost its secrets to somebody's deploy proves nothing.
+			lost := res.Answer == proof.Unknown && (res.Kind == secrets.KindWorker || j.owes(notProven(res.Consumer)))
+			if res.Answer == proof.Differs || lost {
 				j.redeploy = true
 				r.again(j, res.Consumer)
 				r.Watch.Begin(res.Consumer, "").Warn("it has lost the new " + j.secret.Name + ", so it is rolled out again: " + res.Detail)
@@ -265,7 +268,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the present value", Err: err, Next: []string{again(j.secret.Name)}}
 		}
 		j.before, j.oldDead = report, j.oldDead || report.State == services.Dead
-		if err := r.mayGoBack(j); err != nil {
+		if err := r.mayGoBack(ctx, j); err != nil {
 			return err
 		}
 	}

@@ -187,3 +187,63 @@ func TestWhatIsBeingRetiredIsNeverUnpromoted(t *testing.T) {
 	w.issuer.keeps = false
 	w.rotated(w.rotate(Options{Grace: noGrace}))
 }
+
+// Both values die during a rollback: it takes another new one.
+func TestARollbackWithoutAnyLivingValueTakesAnotherOne(t *testing.T) {
+	w := newWorld(t)
+	old, next := w.inGrace()
+	for n := 1; w.last().State != journal.RollingBack; n++ {
+		require.True(t, w.killed(n, func() { _, _ = w.rollback() }))
+	}
+	delete(w.issuer.account, old)
+	delete(w.issuer.account, next)
+	w.rotated(w.rotate(Options{Grace: noGrace}))
+	require.NotContains(t, []string{old, next}, w.holds(entryPath))
+}
+
+// A rollback that could not kill the new value owes its death, until it turns
+// round and needs it.
+func TestTurningRoundDropsTheDebtsOfTheOtherDirection(t *testing.T) {
+	w := newWorld(t).byAPI()
+	old, _ := w.inGrace()
+	w.issuer.api.stuck = true
+	r, err := w.rollback()
+	requireReason(t, err, Untold)
+	require.Len(t, r.Debts, 1)
+	w.issuer.api.stuck = false
+	delete(w.issuer.account, old)
+	w.rotated(w.rotate(Options{Grace: noGrace}))
+	require.Empty(t, w.last().Debts)
+}
+
+// Killed right after the old value was disabled, with a consumer that still
+// needs it: the next run puts it back.
+func TestADisabledValueIsPutBackAfterAKill(t *testing.T) {
+	w := newWorld(t).byAPI().withDoor()
+	old := w.holds(entryPath)
+	w.needs = old
+	w.issuer.api.die = true
+	require.True(t, w.killed(-1, func() { _, _ = w.rotate(Options{Grace: noGrace}) }))
+	require.NotContains(t, w.living(), old)
+	_, err := w.rotate(Options{Grace: noGrace})
+	requireReason(t, err, Failed)
+	require.Contains(t, w.living(), old)
+	require.Equal(t, journal.Blocked, w.last().State)
+	w.needs = ""
+	_, err = w.rotator().Hold(t.Context(), "acme", true)
+	require.NoError(t, err)
+	w.rotated(w.rotate(Options{Grace: noGrace}))
+}
+
+// A consumer in debt leaves the catalog: the debt goes with it.
+func TestADebtOfAConsumerThatIsGone(t *testing.T) {
+	w := newWorld(t).withDoor()
+	_, _ = w.inGrace()
+	w.down = true
+	r, err := w.revoke(Options{Unproven: true})
+	requireReason(t, err, Untold)
+	require.Len(t, r.Debts, 1)
+	w.down = false
+	w.secret.Consumers[1].Name = "gate"
+	w.rotated(w.rotate(Options{Grace: noGrace}))
+}

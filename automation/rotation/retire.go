@@ -29,7 +29,7 @@ func (r *run) retire(ctx context.Context, j *job) error {
 		safe = r.sacrifice
 	}
 	if err := safe(ctx, j); err != nil {
-		return err
+		return r.reinstate(ctx, j, err)
 	}
 	line := r.Watch.Begin(j.secret.Name, "retiring the "+j.unwanted()+" value")
 	evidence, err := r.kill(ctx, j, line)

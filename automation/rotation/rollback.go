@@ -32,6 +32,8 @@ func (r *run) turn(j *job, last journal.Event) error {
 	case !j.oldKnown():
 		return no("its old value stands nowhere any more: not in pass, not in its history, not in a stack's config; it can only go on")
 	}
+	j.back = false
+	r.settle(j, r.notDeadYet(j)) // the old one, which is to live now
 	j.state, j.back = journal.RollingBack, true
 	return nil
 }
@@ -51,7 +53,7 @@ func (r *run) nothingToRollBack(j *job, last journal.Event) error {
 
 // mayGoBack decides by what the service says of the old value. A rollback whose
 // old value died on the way turns round once more.
-func (r *run) mayGoBack(j *job) error {
+func (r *run) mayGoBack(ctx context.Context, j *job) error {
 	switch {
 	case !j.back || j.before.State == services.Alive:
 		return nil
@@ -60,9 +62,15 @@ func (r *run) mayGoBack(j *job) error {
 	case j.log.Last().State != journal.RollingBack || !j.known():
 		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "rolling back rotation " + j.id, Detail: j.secret.Service + " refuses the old value, so nothing is left to go back to; it can only go on", Next: []string{again(j.secret.Name)}}
 	}
-	r.Watch.Begin(j.secret.Name, "").Warn("the old value has died meanwhile: going on with the new one instead of back")
-	j.back, j.state = false, journal.Deploying
-	return nil
+	r.settle(j, r.notDeadYet(j)) // it is to live now
+	j.back, j.oldDead, j.state = false, true, journal.Deploying
+	if !r.refusedNow(ctx, j, j.next, nil) {
+		r.Watch.Begin(j.secret.Name, "").Warn("the old value has died meanwhile: going on with the new one instead of back")
+		return nil
+	}
+	r.Watch.Begin(j.secret.Name, "").Warn("the old value has died meanwhile, and the new one is dead too: another one is needed")
+	j.state, j.restarted, j.newID, j.source = journal.Staging, true, "", fromPerson
+	return r.without(j)
 }
 
 // restore makes the old value the entry's again, in one commit; the new one is

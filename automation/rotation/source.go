@@ -237,6 +237,41 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 	if len(j.moved) == 0 {
 		j.moved = j.secret.Entries
 	}
+	if err := r.recall(ctx, j, last); err != nil {
+		return err
+	}
+	if !j.known() {
+		j.newID = "" // what it names was never stored
+	}
+	if j.back {
+		return errors.Join(r.onlyBack(j), r.editedSinceThen(j))
+	}
+	if r.options.New && !j.state.AtLeast(journal.Deploying) {
+		// No consumer has the value that was stored: a fresh one takes its place.
+		if j.known() && j.source != fromIssuer {
+			r.Watch.Begin(j.secret.Name, "").Warn("the new value that was made before is dropped: delete it at " + j.secret.Dashboard.URL)
+		}
+		j.state = journal.Staging
+		return r.without(j)
+	}
+	if anew, err := r.restart(ctx, j); anew || err != nil {
+		return err
+	}
+	if err := r.stillIssues(ctx, j); err != nil {
+		return err
+	}
+	if err := r.otherTyped(j); err != nil {
+		return err
+	}
+	if err := r.editedSinceThen(j); err != nil {
+		return err
+	}
+	return r.lost(j)
+}
+
+// recall finds the values that the journal knows by their fingerprints: in pass,
+// in its history, in the stacks' config.
+func (r *run) recall(ctx context.Context, j *job, last journal.Event) error {
 	pending, err := r.read(ctx, j.secret, PendingPath)
 	if err != nil {
 		return err
@@ -268,33 +303,7 @@ func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 			j.next[name] = v
 		}
 	}
-	if !j.known() {
-		j.newID = "" // what it names was never stored
-	}
-	if j.back {
-		return errors.Join(r.onlyBack(j), r.editedSinceThen(j))
-	}
-	if r.options.New && !j.state.AtLeast(journal.Deploying) {
-		// No consumer has the value that was stored: a fresh one takes its place.
-		if j.known() && j.source == fromPerson {
-			r.Watch.Begin(j.secret.Name, "").Warn("the new value that was made before is dropped: delete it at " + j.secret.Dashboard.URL)
-		}
-		j.state = journal.Staging
-		return r.without(j)
-	}
-	if anew, err := r.restart(ctx, j); anew || err != nil {
-		return err
-	}
-	if err := r.stillIssues(ctx, j); err != nil {
-		return err
-	}
-	if err := r.otherTyped(j); err != nil {
-		return err
-	}
-	if err := r.editedSinceThen(j); err != nil {
-		return err
-	}
-	return r.lost(j)
+	return nil
 }
 
 // onlyBack refuses what a rollback under way would drop in silence.

@@ -16,7 +16,7 @@ import (
 )
 
 // stateKeys are the state backend's credentials: those that pass holds, and
-// where they are dead and their successor is known, that one.
+// where they are dead, their successor or predecessor, if that lives.
 func (s *session) stateKeys(ctx context.Context) (map[string]secrets.Value, error) {
 	at := s.catalog.State
 	if !strings.HasPrefix(at.URL, "s3:") {
@@ -31,12 +31,15 @@ func (s *session) stateKeys(ctx context.Context) (map[string]secrets.Value, erro
 	if !typed[accessKey].IsZero() && !typed[secretKey].IsZero() {
 		next = append(next, typed)
 	}
-	if s.store.Exists(rotation.PendingPath(at.AccessKey)) && s.store.Exists(rotation.PendingPath(at.SecretKey)) {
-		pending, err := s.stateKey(ctx, rotation.PendingPath)
+	for _, kept := range []func(string) string{rotation.PendingPath, rotation.PreviousPath} {
+		if !s.store.Exists(kept(at.AccessKey)) || !s.store.Exists(kept(at.SecretKey)) {
+			continue
+		}
+		other, err := s.stateKey(ctx, kept)
 		if err != nil {
 			return nil, err
 		}
-		next = append(next, pending)
+		next = append(next, other)
 	}
 	for _, other := range next {
 		if report, err := s.backendLogin(ctx, current); err != nil || report.State != services.Dead {
