@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,17 +76,24 @@ func (s *Stack) File() string { return s.file.Path }
 // State reads the stack from the backend: whether it exists, who holds it,
 // what an earlier update left half done, and its resources.
 func (s *Stack) State(ctx context.Context) (State, error) {
-	const step = "reading the state"
-	b, err := s.bucket(ctx)
-	if err != nil {
-		return State{}, s.wrap(step, err)
+	st, err := s.read(ctx)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		// It was waited for: whoever wrote it is dead, and opening mends that.
+		st, err = s.read(ctx)
 	}
-	defer b.Close()
-	st, err := backend.Read(ctx, b, s.project.Name.String(), s.name)
 	if err != nil {
-		return State{}, s.wrap(step, err)
+		return State{}, s.wrap("reading the state", err)
 	}
 	return st, nil
+}
+
+func (s *Stack) read(ctx context.Context) (State, error) {
+	b, err := s.bucket(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	defer b.Close()
+	return backend.Read(ctx, b, s.project.Name.String(), s.name)
 }
 
 // Unlock takes a lock away that its holder, proven dead by the caller, has left

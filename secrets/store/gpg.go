@@ -63,6 +63,10 @@ func (st statusLines) first(keyword string) []string {
 // exits 0.
 func (s *Store) decrypt(ctx context.Context, op, path string, ciphertext []byte) (decrypted, error) {
 	out, st, err := s.runGpg(ctx, ciphertext, "--max-output", largest, "--decrypt")
+	if err == nil && out.code != 0 && agentGone(out.stderr) {
+		// It was just being stopped: the next one is started by gpg itself.
+		out, st, err = s.runGpg(ctx, ciphertext, "--max-output", largest, "--decrypt")
+	}
 	defer clear(out.stdout)
 	if err != nil {
 		return decrypted{}, s.ended(op, path, "gpg", s.byHand(path), err)

@@ -116,6 +116,7 @@ func Open(ctx context.Context, address string, env map[string]secrets.Value, cli
 	}
 	switch u.Scheme {
 	case "file":
+		mend(filepath.FromSlash(u.Path))
 		bucket, err := fileblob.OpenBucket(filepath.FromSlash(u.Path), &fileblob.Options{NoTempDir: true})
 		if err != nil {
 			return nil, fmt.Errorf("opening the state backend: %w", err)

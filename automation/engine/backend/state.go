@@ -101,7 +101,7 @@ func Read(ctx context.Context, b *blob.Bucket, project, stack string) (State, er
 // An update that goes on in another process writes its objects' attributes in
 // place: for a moment such a file is empty.
 const (
-	writePatience = time.Second
+	writePatience = 500 * time.Millisecond
 	writeEvery    = 10 * time.Millisecond
 )
 
