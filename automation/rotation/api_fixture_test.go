@@ -13,6 +13,7 @@ type api struct {
 	labels   map[string]string // value -> label
 	disabled map[string]bool
 	ready    error // what Ready says
+	refuses  error // what Issue says
 	lost     bool  // the next Issue is done, and its answer lost
 	stuck    bool  // Delete fails
 	die      bool  // the process is killed right after the next Disable
@@ -50,6 +51,9 @@ func (i *issuer) Identify(_ context.Context, c services.Credential) (services.Is
 func (i *issuer) Issue(_ context.Context, with services.Credential, o services.Order) (services.Issued, error) {
 	if !i.living(string(with["api-key"].Reveal())) {
 		return services.Issued{}, &services.Error{Kind: services.Auth, Message: "unknown key"}
+	}
+	if i.api.refuses != nil {
+		return services.Issued{}, i.api.refuses
 	}
 	value := i.make("acct_1")
 	i.mu.Lock()

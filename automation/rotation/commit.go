@@ -145,12 +145,7 @@ func (r *run) targetsOf(j *job) (out []*rollout.Target) {
 }
 
 // withCommit is the command that goes on and commits.
-func withCommit(j *job) string {
-	if j.back {
-		return "go run . rollback --secret " + j.secret.Name + " --commit"
-	}
-	return again(j.secret.Name) + " --commit"
-}
+func withCommit(j *job) string { return j.goesOn() + " --commit" }
 
 // commitMessage names the rotations, for whoever reads the project's history.
 func commitMessage(jobs []*job) string {

@@ -65,6 +65,12 @@ func TestWhereTheAPIMayNotAPersonDoes(t *testing.T) {
 			require.Empty(t, w.issuer.api.labels)
 		})
 	}
+	t.Run("which shows only when it is asked to", func(t *testing.T) {
+		w := newWorld(t).byAPI()
+		w.issuer.api.refuses = &services.Error{Kind: services.Permission, Message: "may not"}
+		w.rotated(w.rotate(Options{Grace: noGrace}))
+		require.Empty(t, w.issuer.api.labels)
+	})
 	w := newWorld(t).byAPI()
 	w.issuer.api.ready = outage("no answer")
 	_, err := w.rotate(Options{Grace: noGrace})

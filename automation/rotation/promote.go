@@ -29,27 +29,8 @@ func (r *run) promote(ctx context.Context, jobs []*job) error {
 }
 
 func (r *run) promoteOne(ctx context.Context, j *job) error {
-	line := r.Watch.Begin(j.secret.Name, "making the new value current in pass")
-	err := r.effect(ctx, j, j.atLeast(journal.Promoted), "making the new value current in pass", func(ctx context.Context) error {
-		changes, err := r.promotion(ctx, j)
-		if err != nil {
-			return err
-		}
-		if len(changes) > 0 {
-			if err := r.Store.Write(ctx, fmt.Sprintf("Rotate %s: %s (rotation %s)", j.secret.Name, names(j.moved), j.id), changes...); err != nil {
-				return err
-			}
-		}
-		return r.push(ctx, j)
-	})
+	answers, err := r.makeCurrent(ctx, j, "Rotate "+j.secret.Name)
 	if err != nil {
-		line.Fail("pass was not updated")
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "making the new value current in pass", Err: err, Next: []string{again(j.secret.Name)}}
-	}
-	j.current = clone(j.next)
-	answers, err := r.ask(ctx, j, r.readers(j))
-	if err != nil {
-		line.Fail("readers of pass do not get the new value")
 		return err
 	}
 	e := r.standing(j, j.atLeast(journal.Grace), "promoted")
@@ -62,17 +43,56 @@ func (r *run) promoteOne(ctx context.Context, j *job) error {
 	if e.GraceUntil.IsZero() {
 		e.GraceUntil = e.PromotedAt.Add(r.grace(j))
 	}
-	if err := r.record(ctx, j, e); err != nil {
-		return err
-	}
-	line.Done("pass holds the new value; the old one is kept until it is proven dead")
-	r.fill(j)
-	return nil
+	return r.record(ctx, j, e)
 }
 
-// promotion are the changes in pass that are not made yet: a run that was
-// killed between the commit and its record finds none.
-func (r *run) promotion(ctx context.Context, j *job) ([]store.Change, error) {
+// makeCurrent makes the value that stays the entry's and keeps the one that
+// leaves, in one commit, and asks the readers of pass, who have it from then on.
+func (r *run) makeCurrent(ctx context.Context, j *job, commit string) ([]journal.Answer, error) {
+	step := "making the " + j.wanted() + " value current in pass"
+	line := r.Watch.Begin(j.secret.Name, step)
+	err := r.effect(ctx, j, j.atLeast(journal.Promoted), step, func(ctx context.Context) error {
+		changes, err := r.exchange(ctx, j)
+		if err != nil {
+			return err
+		}
+		if len(changes) > 0 {
+			if err := r.Store.Write(ctx, fmt.Sprintf("%s: %s (rotation %s)", commit, names(j.moved), j.id), changes...); err != nil {
+				return err
+			}
+		}
+		return r.push(ctx, j)
+	})
+	if err != nil {
+		line.Fail("pass was not updated")
+		return nil, &Error{Reason: Failed, Secret: j.secret.Name, Step: step, Err: err, Next: []string{j.goesOn()}}
+	}
+	j.current = clone(j.goal())
+	answers, err := r.ask(ctx, j, r.readers(j))
+	if err != nil {
+		line.Fail("readers of pass do not get the " + j.wanted() + " value")
+		return nil, err
+	}
+	line.Done("pass holds the " + j.wanted() + " value; the " + j.unwanted() + " one is kept until it is proven dead")
+	r.fill(j)
+	return answers, nil
+}
+
+// goesOn is the command that takes this job further in its direction.
+func (j *job) goesOn() string {
+	if j.back {
+		return "go run . rollback --secret " + j.secret.Name
+	}
+	return again(j.secret.Name)
+}
+
+// exchange are the changes in pass that are not made yet: a run that was killed
+// between the commit and its record finds none.
+func (r *run) exchange(ctx context.Context, j *job) ([]store.Change, error) {
+	keep, drop := PreviousPath, PendingPath
+	if j.back {
+		keep, drop = drop, keep
+	}
 	var changes []store.Change
 	for _, e := range j.moved {
 		entry, err := r.Store.Read(ctx, e.Path)
@@ -86,14 +106,14 @@ func (r *run) promotion(ctx context.Context, j *job) ([]store.Change, error) {
 		if err := r.foreign(j, e, have); err != nil {
 			return nil, err
 		}
-		if !have.Equal(j.next[e.Name()]) {
-			changes = append(changes, store.Change{Path: e.Path, Content: entry.With(e.Read, j.next[e.Name()])})
+		if stays := j.goal()[e.Name()]; !have.Equal(stays) {
+			changes = append(changes, store.Change{Path: e.Path, Content: entry.With(e.Read, stays)})
 		}
-		if old := j.old[e.Name()]; !old.IsZero() && !r.Store.Exists(PreviousPath(e.Path)) {
-			changes = append(changes, store.Change{Path: PreviousPath(e.Path), Content: pendingContent(e, old)})
+		if leaves := j.leaving()[e.Name()]; !leaves.IsZero() && !r.Store.Exists(keep(e.Path)) {
+			changes = append(changes, store.Change{Path: keep(e.Path), Content: pendingContent(e, leaves)})
 		}
 	}
-	return append(changes, r.removals(j, PendingPath)...), nil
+	return append(changes, r.removals(j, drop)...), nil
 }
 
 // readers are the questions to consumers that read pass themselves.

@@ -2,13 +2,11 @@ package rotation
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
-	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // Rollback takes every consumer of these secrets back to the value from before
@@ -73,59 +71,11 @@ func (r *run) mayGoBack(ctx context.Context, j *job) error {
 	return r.without(j)
 }
 
-// restore makes the old value the entry's again, in one commit; the new one is
-// kept until it is proven dead.
+// restore makes the old value the entry's again; the new one is kept until it is
+// proven dead.
 func (r *run) restore(ctx context.Context, j *job) error {
-	line := r.Watch.Begin(j.secret.Name, "making the old value current in pass again")
-	err := r.effect(ctx, j, journal.RollingBack, "making the old value current in pass again", func(ctx context.Context) error {
-		changes, err := r.restoration(ctx, j)
-		if err != nil {
-			return err
-		}
-		if len(changes) > 0 {
-			if err := r.Store.Write(ctx, fmt.Sprintf("Roll back %s: %s (rotation %s)", j.secret.Name, names(j.moved), j.id), changes...); err != nil {
-				return err
-			}
-		}
-		return r.Store.Push(ctx)
-	})
-	if err != nil {
-		line.Fail("pass was not updated")
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "making the old value current in pass again", Err: err, Next: []string{"go run . rollback --secret " + j.secret.Name}}
-	}
-	j.current = clone(j.old)
-	if _, err := r.ask(ctx, j, r.readers(j)); err != nil {
-		line.Fail("readers of pass do not get the old value")
-		return err
-	}
-	line.Done("pass holds the old value again")
-	r.fill(j)
-	return nil
-}
-
-// restoration are the changes in pass that are not made yet.
-func (r *run) restoration(ctx context.Context, j *job) ([]store.Change, error) {
-	var changes []store.Change
-	for _, e := range j.moved {
-		entry, err := r.Store.Read(ctx, e.Path)
-		if err != nil {
-			return nil, err
-		}
-		have, err := entry.Secret(e.Read)
-		if err != nil {
-			return nil, err
-		}
-		if err := r.foreign(j, e, have); err != nil {
-			return nil, err
-		}
-		if !have.Equal(j.old[e.Name()]) {
-			changes = append(changes, store.Change{Path: e.Path, Content: entry.With(e.Read, j.old[e.Name()])})
-		}
-		if next := j.next[e.Name()]; !next.IsZero() && !r.Store.Exists(PendingPath(e.Path)) {
-			changes = append(changes, store.Change{Path: PendingPath(e.Path), Content: pendingContent(e, next)})
-		}
-	}
-	return append(changes, r.removals(j, PreviousPath)...), nil
+	_, err := r.makeCurrent(ctx, j, "Roll back "+j.secret.Name)
+	return err
 }
 
 // unpromote gives the record the values and the date of the rotation before

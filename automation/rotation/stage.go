@@ -98,7 +98,14 @@ func (r *run) issue(ctx context.Context, j *job) error {
 		return nil
 	}
 	if issuer, ok := r.issuer(j); ok && j.source == fromIssuer {
-		return r.issueByAPI(ctx, j, issuer)
+		err := r.issueByAPI(ctx, j, issuer)
+		if kind := services.KindOf(err); kind != services.Permission && kind != services.Rejected {
+			return err
+		}
+		// Some services show only now that the credential may not, or that there
+		// is no room.
+		r.Watch.Begin(j.secret.Name, "").Warn("a person has to make the new value: " + err.Error())
+		j.source = fromPerson
 	}
 	return r.effect(ctx, j, journal.Staging, "asking for new "+names(wanted), func(ctx context.Context) error {
 		got, err := r.asked(ctx, j, wanted)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -27,29 +26,9 @@ func (a *app) bare() *session {
 // light opens what it takes to read the records: catalog, pass and the state
 // backend. No Pulumi CLI is needed, no service is asked, and nothing is
 // decrypted but the backend's own key, where it has one.
-func (a *app) light(ctx context.Context) (s *session, err error) {
-	s = a.bare()
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-			s = nil
-		}
-	}()
-	if s.catalog, err = a.loadCatalog(); err != nil {
-		return s, err
-	}
-	if a.opts.sandbox != "" { // making a world takes a CLI
-		if s.cli, err = a.toolchain(s.progress).Ensure(ctx); err != nil {
-			return s, err
-		}
-	}
-	if err = s.openWorld(ctx); err != nil {
-		return s, err
-	}
-	if err = s.openPass(ctx); err != nil {
-		return s, err
-	}
-	return s, s.openEngine(ctx)
+func (a *app) light(ctx context.Context) (*session, error) {
+	// Making a world takes a CLI.
+	return a.assemble(ctx, a.opts.sandbox != "", (*session).openPass)
 }
 
 // openPass opens the store and reads nothing of it.

@@ -54,7 +54,13 @@ type session struct {
 }
 
 // open builds a session, each part from what stands before it.
-func (a *app) open(ctx context.Context) (s *session, err error) {
+func (a *app) open(ctx context.Context) (*session, error) {
+	return a.assemble(ctx, true, (*session).openStore)
+}
+
+// assemble builds a session, with a Pulumi CLI or without, and with as much of
+// pass as pass reads.
+func (a *app) assemble(ctx context.Context, cli bool, pass func(*session, context.Context) error) (s *session, err error) {
 	s = a.bare()
 	defer func() {
 		if err != nil {
@@ -65,13 +71,15 @@ func (a *app) open(ctx context.Context) (s *session, err error) {
 	if s.catalog, err = a.loadCatalog(); err != nil {
 		return s, err
 	}
-	if s.cli, err = a.toolchain(s.progress).Ensure(ctx); err != nil {
-		return s, err
+	if cli {
+		if s.cli, err = a.toolchain(s.progress).Ensure(ctx); err != nil {
+			return s, err
+		}
 	}
 	if err = s.openWorld(ctx); err != nil {
 		return s, err
 	}
-	if err = s.openStore(ctx); err != nil {
+	if err = pass(s, ctx); err != nil {
 		return s, err
 	}
 	return s, s.openEngine(ctx)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 func (w *sandboxed) serve() string {
 	w.t.Helper()
 	cmd := w.command(shared.binary, "sandbox", "serve", "--sandbox="+w.dir)
+	var stderr bytes.Buffer // read after Wait only
+	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(w.t, err)
 	require.NoError(w.t, cmd.Start())
@@ -24,7 +27,8 @@ func (w *sandboxed) serve() string {
 	w.t.Cleanup(func() {
 		require.NoError(w.t, cmd.Process.Signal(syscall.SIGTERM))
 		_, _ = io.Copy(io.Discard, lines)
-		require.NoError(w.t, cmd.Wait(), "serve ends well when it is told to")
+		err := cmd.Wait()
+		require.NoError(w.t, err, "serve ends well when it is told to\n%s", stderr.String())
 	})
 	require.NoError(w.t, err)
 	require.Contains(w.t, line, filepath.Join(w.dir, "env"))
