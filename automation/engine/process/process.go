@@ -5,6 +5,7 @@ package process
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -49,7 +50,8 @@ type Spec struct {
 	// Passphrase is handed over as a file named by PULUMI_CONFIG_PASSPHRASE_FILE.
 	Passphrase secrets.Value
 	Redactor   *secrets.Redactor
-	// ID is the value of Marker; it must be this command's alone.
+	// ID begins the value of Marker, for whoever looks at processes; Run makes it
+	// this command's alone, so that nobody ends another's by a name they share.
 	ID string
 	// Patience: zero means DefaultPatience.
 	Patience time.Duration
@@ -76,6 +78,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 			return Result{Code: -1}, ErrSecretInArgument
 		}
 	}
+	spec.ID += "." + rand.Text()
 	if err := ctx.Err(); err != nil {
 		return Result{Code: -1}, err
 	}

@@ -207,6 +207,21 @@ while [ ! -s left ]; do sleep 0.02; done; exit 5`)
 	require.False(t, alive(t, filepath.Join(s.Dir, "left")))
 }
 
+// Two worlds that were made side by side killed each other's CLI.
+func TestRunsOfOneNameLeaveEachOtherAlone(t *testing.T) {
+	long := spec(t, `touch begun; while [ ! -e end ]; do sleep 0.05; done`)
+	ended := make(chan error, 1)
+	go func() { _, err := Run(context.Background(), long); ended <- err }()
+	awaitFile(t, filepath.Join(long.Dir, "begun"))
+
+	short := spec(t, `exit 1`)
+	short.ID = long.ID
+	_, err := Run(context.Background(), short)
+	require.Error(t, err, "what a failed command left is ended")
+	require.NoError(t, os.WriteFile(filepath.Join(long.Dir, "end"), nil, 0o600))
+	require.NoError(t, <-ended)
+}
+
 func TestRunDoesNotStartAfterCancel(t *testing.T) {
 	s := spec(t, "touch ran")
 	ctx, cancel := context.WithCancel(context.Background())
