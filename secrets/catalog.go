@@ -250,9 +250,14 @@ type Stack struct {
 	Env []string `yaml:"env"`
 }
 
-// ProvidersHosted is the only mode of a declared stack's providers so far:
-// this process serves them.
-const ProvidersHosted = "hosted"
+// The modes of a declared stack's providers.
+const (
+	// ProvidersHosted: this process serves them.
+	ProvidersHosted = "hosted"
+	// ProvidersOfficial: the registry's Cloudflare plugin changes the secrets of
+	// Workers, one after the other; what it would destroy stays with this process.
+	ProvidersOfficial = "official"
+)
 
 // Environment is what a local process gets.
 type Environment struct {

@@ -89,7 +89,7 @@ func badStacks() []badCatalog {
 		{edge, "{name: edge, declared: true, dir: x}", `49:39: stacks[edge].dir: found dir, expected no dir for a declared stack, whose program is built from this catalog`},
 		{edge, "{name: edge, declared: true, stack: x}", `49:41: stacks[edge].stack: found stack, expected no stack for a declared stack, whose program is built from this catalog`},
 		{edge, "{name: edge, declared: true, env: [X]}", `49:39: stacks[edge].env: found env, expected no env for a declared stack, whose program is built from this catalog`},
-		{edge, "{name: edge, declared: true, providers: official}", `49:45: stacks[edge].providers: found "official", expected hosted`},
+		{edge, "{name: edge, declared: true, providers: served}", `49:45: stacks[edge].providers: found "served", expected hosted, official`},
 		{project, "{name: project, dir: x, providers: hosted}", `48:40: stacks[project].providers: found providers, expected no providers for an existing project, which has its own`},
 		{project, "{name: project, dir: ../x}", `48:26: stacks[project].dir: found "../x", ` + folder},
 		{project, "{name: project, dir: /x}", `48:26: stacks[project].dir: found "/x", ` + folder},

@@ -33,7 +33,7 @@ func (c *checker) stacks(at place) {
 }
 
 func (c *checker) declared(at place, s Stack) {
-	c.text(s.Providers == ProvidersHosted, at.key("providers"), s.Providers, ProvidersHosted)
+	c.text(s.Providers == ProvidersHosted || s.Providers == ProvidersOfficial, at.key("providers"), s.Providers, ProvidersHosted+", "+ProvidersOfficial)
 	none := "a declared stack, whose program is built from this catalog"
 	c.want(s.Dir == "", at.key("dir"), "dir", "no dir for "+none)
 	c.want(s.Stack == "", at.key("stack"), "stack", "no stack for "+none)

@@ -24,6 +24,7 @@ import (
 type command struct {
 	stack     *Stack
 	providers map[string]int
+	env       map[string]secrets.Value
 	// finished waits until the operation's events have all come; nil if it
 	// has none.
 	finished    func() bool
@@ -62,7 +63,7 @@ func (c *command) Run(ctx context.Context, dir string, _ io.Reader, _, _ []io.Wr
 		Path:        e.opts.CLI.Path,
 		Args:        append([]string{"--non-interactive", "--color", "never"}, args...),
 		Dir:         dir,
-		Env:         c.stack.environ(c.providers),
+		Env:         c.stack.environ(c.providers, c.env),
 		Passphrase:  c.stack.phrase,
 		Redactor:    e.opts.Redactor,
 		ID:          fmt.Sprintf("%s.%d", e.opts.RunID, e.processes.Add(1)),
@@ -111,7 +112,7 @@ func passed() []string {
 
 // environ is the whole environment of the CLI but for what package process
 // adds.
-func (s *Stack) environ(providers map[string]int) []string {
+func (s *Stack) environ(providers map[string]int, own map[string]secrets.Value) []string {
 	env := map[string]string{
 		// The AWS client must not look for other credentials than ours.
 		"AWS_EC2_METADATA_DISABLED":   "true",
@@ -123,7 +124,7 @@ func (s *Stack) environ(providers map[string]int) []string {
 			env[name] = v
 		}
 	}
-	for _, from := range []map[string]secrets.Value{s.engine.backendEnv(), s.spec.Env} {
+	for _, from := range []map[string]secrets.Value{s.engine.backendEnv(), s.spec.Env, own} {
 		for name, v := range from {
 			env[name] = string(v.Reveal())
 		}

@@ -26,6 +26,8 @@ import (
 type (
 	// CLI is a Pulumi CLI that can be run.
 	CLI = toolchain.CLI
+	// Plugin is a provider's plugin of the registry.
+	Plugin = toolchain.Plugin
 	// Setup finds or provides the CLI.
 	Setup = toolchain.Setup
 	// State is a stack as the backend has it.

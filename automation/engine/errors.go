@@ -26,6 +26,7 @@ const (
 	NoProject  Kind = "no-project"  // no Pulumi.yaml that can be read
 	NoStack    Kind = "no-stack"    // the backend does not have it
 	NoLanguage Kind = "no-language" // the program's language plugin is missing
+	NoPlugin   Kind = "no-plugin"   // a provider's plugin is missing
 	Conflict   Kind = "conflict"    // somebody else's change, or a half-done update, is in the way
 	Disk       Kind = "disk"        // no space left
 	Failed     Kind = "failed"      // all else

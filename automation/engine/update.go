@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/process"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
 // PreviewOptions of one preview.
@@ -18,6 +19,8 @@ type PreviewOptions struct {
 	ConfigFile string
 	// Providers are attached beside the stack's own.
 	Providers map[string]int
+	// Env is for this operation alone, beside the stack's own.
+	Env map[string]secrets.Value
 	// Events is called from one goroutine at a time; may be nil.
 	Events func(Event)
 }
@@ -34,7 +37,10 @@ type UpOptions struct {
 	// Message is stored in the stack's history, in plain text.
 	Message   string
 	Providers map[string]int
-	Events    func(Event)
+	Env       map[string]secrets.Value
+	// Sequential: one resource after the other.
+	Sequential bool
+	Events     func(Event)
 }
 
 // Outcome of an update. A failed one may have changed the world.
@@ -60,7 +66,7 @@ type Result struct {
 // write. It holds names only, never a value.
 func (s *Stack) Preview(ctx context.Context, opts PreviewOptions) (Preview, error) {
 	l := s.listen(opts.Events)
-	cmd := s.command(opts.Providers, l)
+	cmd := s.command(opts.Providers, opts.Env, l)
 	err := s.with(ctx, cmd, func(a auto.Stack) error {
 		o := []optpreview.Option{optpreview.EventStreams(l.ch), optpreview.SuppressOutputs(), optpreview.SuppressProgress()}
 		if opts.ConfigFile != "" {
@@ -80,11 +86,14 @@ func (s *Stack) Preview(ctx context.Context, opts PreviewOptions) (Preview, erro
 // what is known about what happened.
 func (s *Stack) Up(ctx context.Context, opts UpOptions) (Result, error) {
 	l := s.listen(opts.Events)
-	cmd := s.command(opts.Providers, l)
+	cmd := s.command(opts.Providers, opts.Env, l)
 	err := s.with(ctx, cmd, func(a auto.Stack) error {
 		o := []optup.Option{optup.EventStreams(l.ch), optup.ShowSecrets(false), optup.SuppressOutputs(), optup.SuppressProgress()}
 		if opts.Message != "" {
 			o = append(o, optup.Message(opts.Message))
+		}
+		if opts.Sequential {
+			o = append(o, optup.Parallel(1))
 		}
 		_, err := a.Up(ctx, o...)
 		return err
@@ -111,7 +120,7 @@ func (s *Stack) Init(ctx context.Context) error {
 	if err != nil || st.Exists {
 		return err
 	}
-	cmd := s.command(nil, nil)
+	cmd := s.command(nil, nil, nil)
 	ws, err := s.workspace(ctx, cmd)
 	if err != nil {
 		return s.wrap("creating", errors.New("the workspace cannot be opened"))
@@ -122,8 +131,8 @@ func (s *Stack) Init(ctx context.Context) error {
 	return nil
 }
 
-func (s *Stack) command(providers map[string]int, l *listener) *command {
-	c := &command{stack: s, providers: providers}
+func (s *Stack) command(providers map[string]int, env map[string]secrets.Value, l *listener) *command {
+	c := &command{stack: s, providers: providers, env: env}
 	if l != nil {
 		c.finished = l.finished
 		c.interrupted = func() { l.send(Event{Kind: EventInterrupted}) }

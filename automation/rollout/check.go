@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
 const workersSecret = "cloudflare:index/workersSecret:WorkersSecret"
@@ -27,7 +28,10 @@ func (t *Target) expected(c engine.Change) bool {
 	case !t.Entry.Declared:
 		return false
 	case c.Type == workersSecret:
-		return c.Op == "create" || c.Op == "update"
+		// To the registry's plugin every change of a value is a replacement, and so is
+		// what one that was cut off has left. Neither provider deletes what it replaces
+		// (Destroys, official).
+		return c.Op == "create" || c.Op == "update" || c.Op == "replace" && c.SecretOnly
 	}
 	// The stack itself and its default provider, on a first up.
 	return c.Op == "create" && (c.Type == "pulumi:pulumi:Stack" || strings.HasPrefix(c.Type, "pulumi:providers:"))
@@ -38,11 +42,11 @@ func (t *Target) expected(c engine.Change) bool {
 // and then deletes what it has just written, unless its state already says
 // retainOnDelete; and a deletion left over from a crash would still be sent.
 func (t *Target) Destroys(p engine.Preview) error {
-	if t.Entry.Declared {
-		return nil
+	if t.Entry.Declared && t.Entry.Providers != secrets.ProvidersOfficial {
+		return nil // the provider that this process serves deletes nothing
 	}
 	for _, c := range p.Changes {
-		if c.Type != workersSecret || c.Op == "same" {
+		if c.Type != workersSecret || c.Op == "same" || t.Entry.Declared {
 			continue
 		}
 		for _, r := range t.State.Resources {
@@ -52,9 +56,20 @@ func (t *Target) Destroys(p engine.Preview) error {
 		}
 	}
 	for _, r := range t.State.Resources {
-		if r.Type == workersSecret && r.Delete {
-			return fmt.Errorf("stack %s holds a pending deletion of a Worker secret (%s): the next up would send it", t.Name, r.URN)
+		if r.Type == workersSecret && r.Delete && !(t.Entry.Declared && r.RetainOnDelete) {
+			return t.pending(r.URN)
 		}
 	}
 	return nil
+}
+
+// pending is the refusal of a stack whose next up would delete a Worker secret.
+func (t *Target) pending(urn string) error {
+	e := &engine.Error{Kind: engine.Conflict, Stack: t.Name, Step: "looking for what an up would destroy",
+		Err:  fmt.Errorf("its state holds a pending deletion of a Worker secret (%s), left by an update that was cut off: the next up would send it", urn),
+		Next: "look at it with `" + t.Command("stack --show-urns") + "`, and drop it with `" + t.Command("state delete --force '"+urn+"'") + "`"}
+	if t.Entry.Declared {
+		e.Next = "set `providers: hosted` for " + t.Entry.Name + " in the catalog for one up: that provider deletes nothing"
+	}
+	return e
 }

@@ -25,12 +25,16 @@ func (t *Target) Preview(ctx context.Context, want map[string]secrets.Value, eve
 		return engine.Preview{}, err
 	}
 	defer cleanup()
+	env, err := t.plugins(ctx)
+	if err != nil {
+		return engine.Preview{}, err
+	}
 	providers, stop, err := t.providers(ctx, t.sets(nil))
 	if err != nil {
 		return engine.Preview{}, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	p, err = t.stack.Preview(ctx, engine.PreviewOptions{ConfigFile: file, Providers: providers, Events: events})
+	p, err = t.stack.Preview(ctx, engine.PreviewOptions{ConfigFile: file, Providers: providers, Env: env, Events: events})
 	t.updates = map[string]bool{}
 	for _, c := range p.Changes {
 		t.updates[c.Name] = t.updates[c.Name] || c.Op == "update"
@@ -42,6 +46,9 @@ func (t *Target) Preview(ctx context.Context, want map[string]secrets.Value, eve
 // preview needs a stack, and creating it there would be a change: it is created
 // in a temporary backend instead, which shows the same.
 func (t *Target) previewFirst(ctx context.Context, want map[string]secrets.Value, events func(engine.Event)) (p engine.Preview, err error) {
+	if _, err := t.plugins(ctx); err != nil {
+		return engine.Preview{}, err
+	}
 	dir, err := os.MkdirTemp("", "rotation-preview-")
 	if err != nil {
 		return engine.Preview{}, fmt.Errorf("making a folder for the first preview of %s: %w", t.Name, err)
@@ -93,6 +100,10 @@ type Outcome struct {
 // up. rotated names the keys that must go out to their Worker; every other key
 // of a declared stack is only taken into state where the Worker lists it.
 func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, message string, events func(engine.Event)) (out Outcome, err error) {
+	env, err := t.plugins(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
 	if _, err := t.stack.WriteConfig(ctx, want); err != nil {
 		return Outcome{}, err
 	}
@@ -114,7 +125,7 @@ func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, mess
 	if server != nil {
 		providers = map[string]int{"cloudflare": server.Port()}
 	}
-	result, upErr := t.stack.Up(ctx, engine.UpOptions{Message: message, Providers: providers, Events: events})
+	result, upErr := t.stack.Up(ctx, engine.UpOptions{Message: message, Providers: providers, Env: env, Sequential: t.official(), Events: events})
 	out.Result = result
 	if server == nil {
 		return out, upErr
@@ -178,7 +189,7 @@ func (t *Target) sets(want map[string]secrets.Value) []hosted.Set {
 
 // serve starts the provider of Worker secrets for a declared stack.
 func (t *Target) serve(ctx context.Context, sets []hosted.Set) (*hosted.Server, error) {
-	if !t.Entry.Declared {
+	if !t.Entry.Declared || t.official() {
 		return nil, nil
 	}
 	server, err := hosted.Serve(ctx, hosted.Config{Sets: sets, Writer: t.fleet.Workers, Log: t.fleet.Log})

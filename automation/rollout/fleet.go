@@ -36,6 +36,10 @@ type Fleet struct {
 	// Workers writes Worker secrets; Account is the Cloudflare account.
 	Workers Workers
 	Account string
+	// Token is Cloudflare's, for stacks with the registry's plugin; PluginEnv are
+	// variables that point it elsewhere than services.cloudflare.api says.
+	Token     func(ctx context.Context) (secrets.Value, error)
+	PluginEnv map[string]string
 	// Log takes warnings of the provider of Worker secrets, one line each.
 	Log func(line string)
 }

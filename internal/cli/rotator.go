@@ -27,8 +27,11 @@ func (s *session) fleet() *rollout.Fleet {
 		Catalog: s.catalog, Engine: s.engine, Root: s.root(), Project: s.project(), Passphrase: s.passphrase, Environ: environ,
 		Workers: workers{s}, Log: func(line string) { s.progress.Note(s.app.style().Warn("! ") + line) }, Account: s.ids[s.catalog.Services.Cloudflare.Account],
 	}
+	f.Token = func(ctx context.Context) (secrets.Value, error) {
+		return s.entry(ctx, s.catalog.Services.Cloudflare.Token)
+	}
 	if s.sandbox != nil {
-		f.Providers = s.sandbox.Providers()
+		f.Providers, f.PluginEnv = s.sandbox.Providers(), s.sandbox.PluginEnv()
 	}
 	return f
 }

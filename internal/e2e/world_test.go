@@ -55,6 +55,7 @@ func newWorld(t *testing.T) *sandboxed {
 // emptyWorld is a shell whose world is made by the first command.
 func emptyWorld(t *testing.T) *sandboxed {
 	t.Helper()
+	require.NoError(t, readSources())
 	w := &sandboxed{t: t, root: folder(t)}
 	w.dir, w.home, w.tmp = filepath.Join(w.root, "w"), filepath.Join(w.root, "home"), filepath.Join(w.root, "tmp")
 	require.NoError(t, errors.Join(os.Mkdir(w.home, 0o700), os.Mkdir(w.tmp, 0o700)))

@@ -59,6 +59,13 @@ func (s *Sandbox) variables() ([]variable, error) {
 	), nil
 }
 
+// PluginEnv points the registry's Cloudflare plugin, which speaks https only, at
+// this world.
+func (s *Sandbox) PluginEnv() map[string]string {
+	_, port, _ := net.SplitHostPort(s.servers.addresses[cloudflareTLS]) // a listener's own address
+	return map[string]string{"CLOUDFLARE_API_HOSTNAME": "localhost:" + port, "SSL_CERT_FILE": s.bundle()}
+}
+
 func (s *Sandbox) pulumiVariables() []variable {
 	out := []variable{
 		{name: "PULUMI_HOME", text: s.path("pulumi-home")},
