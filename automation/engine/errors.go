@@ -77,6 +77,8 @@ func (s *Stack) wrap(step string, err error) *Error {
 		e.Kind, e.Next = Disk, "free some space and run the same command again"
 	case errors.Is(err, stackfile.ErrChanged):
 		e.Kind, e.Next = Conflict, "look at the file with `git diff` and decide which side is right"
+	case errors.Is(err, stackfile.ErrFormat):
+		e.Next = "mend " + s.file.Path + ", then see that the plain CLI reads it: pulumi config --stack " + s.name + " --cwd " + s.spec.Dir
 	case errors.Is(err, stackfile.ErrProvider):
 		e.Next = "leave the stack out of the catalog for now, or move it with `pulumi stack change-secrets-provider passphrase`"
 	}
