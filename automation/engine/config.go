@@ -21,6 +21,17 @@ func (s *Stack) Config(ctx context.Context) (map[string]secrets.Value, map[strin
 	if err != nil {
 		return nil, nil, s.wrap(step, err)
 	}
+	if content.Provider != "" {
+		secret, err := s.file.Keeper.Values(ctx, content.Raw)
+		if err != nil {
+			return nil, nil, s.wrap(step, err)
+		}
+		plain, err := s.file.Plain(content)
+		if err != nil {
+			return nil, nil, s.wrap(step, err)
+		}
+		return secret, plain, ctx.Err()
+	}
 	var crypt stackfile.Crypter
 	if content.Config.HasSecureValue() {
 		if crypt, err = s.engine.crypter(s.phrase, content.Salt); err != nil {

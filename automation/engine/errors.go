@@ -80,7 +80,9 @@ func (s *Stack) wrap(step string, err error) *Error {
 	case errors.Is(err, stackfile.ErrFormat):
 		e.Next = "mend " + s.file.Path + ", then see that the plain CLI reads it: pulumi config --stack " + s.name + " --cwd " + s.spec.Dir
 	case errors.Is(err, stackfile.ErrProvider):
-		e.Next = "leave the stack out of the catalog for now, or move it with `pulumi stack change-secrets-provider passphrase`"
+		e.Next = "move the stack to a provider that is: pulumi stack change-secrets-provider passphrase --stack " + s.name + " --cwd " + s.spec.Dir
+	case errors.Is(err, errKeeper):
+		e.Next = s.keeperNext()
 	}
 	return e
 }

@@ -58,6 +58,9 @@ func (f File) Update(ctx context.Context, values map[string]secrets.Value, creat
 func (f File) Render(ctx context.Context, old Content, values map[string]secrets.Value,
 	open func(salt string) (string, Crypter, error),
 ) ([]byte, []string, error) {
+	if old.Provider != "" {
+		return f.renderKept(ctx, old, values)
+	}
 	salt, crypt, err := open(old.Salt)
 	if err != nil {
 		return nil, nil, err
