@@ -2,83 +2,34 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/internal/vaulttest"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
-
-// vault is the part of Vault's transit engine that Pulumi uses: one key, one
-// token. Its ciphertext is base64 with Vault's prefix, which is enough to see
-// that the right key was asked.
-type vault struct {
-	*httptest.Server
-	token string
-
-	mu        sync.Mutex
-	decrypted int
-	unplanned []string
-}
-
-func newVault(t *testing.T) *vault {
-	v := &vault{token: "hvs.example-token-0123456789"}
-	v.Server = httptest.NewServer(v)
-	t.Cleanup(v.Close)
-	return v
-}
-
-func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var in map[string]string
-	err := json.NewDecoder(r.Body).Decode(&in)
-	answer := func(status int, body any) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(body)
-	}
-	const prefix = "vault:v1:shop-key:"
-	switch {
-	case r.Header.Get("X-Vault-Token") != v.token:
-		answer(http.StatusForbidden, map[string]any{"errors": []string{"permission denied"}})
-	case err != nil || r.Method != http.MethodPut || r.URL.Path != "/v1/transit/encrypt/shop-key" && r.URL.Path != "/v1/transit/decrypt/shop-key":
-		v.unplanned = append(v.unplanned, r.Method+" "+r.URL.Path)
-		answer(http.StatusNotFound, map[string]any{"errors": []string{}})
-	case strings.Contains(r.URL.Path, "/encrypt/"):
-		answer(http.StatusOK, map[string]any{"data": map[string]string{"ciphertext": prefix + in["plaintext"]}})
-	case !strings.HasPrefix(in["ciphertext"], prefix):
-		answer(http.StatusBadRequest, map[string]any{"errors": []string{"invalid ciphertext: no prefix"}})
-	default:
-		v.decrypted++
-		answer(http.StatusOK, map[string]any{"data": map[string]string{"plaintext": strings.TrimPrefix(in["ciphertext"], prefix)}})
-	}
-}
 
 // kept is a lab whose stack prod has its secrets in the vault.
 type kept struct {
 	*lab
-	vault *vault
+	vault *vaulttest.Vault
 }
 
 func newKept(t *testing.T) *kept {
-	k := &kept{lab: newLab(t, realCLI(t)), vault: newVault(t)}
-	k.variables = []string{"VAULT_ADDR=" + k.vault.URL, "VAULT_TOKEN=" + k.vault.token}
-	k.pulumi("", "stack", "init", "prod", "--secrets-provider", "hashivault://shop-key")
+	k := &kept{lab: newLab(t, realCLI(t)), vault: vaulttest.New(t)}
+	k.variables = []string{"VAULT_ADDR=" + k.vault.URL, "VAULT_TOKEN=" + k.vault.Token}
+	k.pulumi("", "stack", "init", "prod", "--secrets-provider", vaulttest.Provider)
 	k.pulumi("first-token-value", "config", "set", "--secret", "token", "--stack", "prod")
 	k.pulumi("", "config", "set", "--path", "--secret", "db.password", "first-db-password", "--stack", "prod")
 	k.pulumi("", "config", "set", "size", "large", "--stack", "prod")
 	raw, err := os.ReadFile(k.path())
 	require.NoError(t, err)
-	require.Contains(t, string(raw), "secretsprovider: hashivault://shop-key")
+	require.Contains(t, string(raw), "secretsprovider: "+vaulttest.Provider)
 	require.NoError(t, os.WriteFile(k.path(), []byte("# Ask Ann.\n"+string(raw)+"\n# end"), 0o600))
 	return k
 }
@@ -98,7 +49,7 @@ func (k *kept) open(env map[string]string) *engine.Stack {
 }
 
 func (k *kept) env() map[string]string {
-	return map[string]string{"VAULT_ADDR": k.vault.URL, "VAULT_TOKEN": k.vault.token}
+	return map[string]string{"VAULT_ADDR": k.vault.URL, "VAULT_TOKEN": k.vault.Token}
 }
 
 func TestSecretsOfAVaultAreReadAndWritten(t *testing.T) {
@@ -111,7 +62,7 @@ func TestSecretsOfAVaultAreReadAndWritten(t *testing.T) {
 	require.True(t, secret["token"].Equal(val("first-token-value")))
 	require.True(t, secret["db"].Equal(val(`{"password":"first-db-password"}`)))
 
-	before, asked := k.file(s), k.vault.decrypted
+	before, asked := k.file(s), k.vault.Decrypted()
 	file, cleanup, err := s.StandIn(ctx, map[string]secrets.Value{"token": val("stand-in-value-00")})
 	require.NoError(t, err)
 	require.Contains(t, k.pulumi("", "config", "get", "token", "--stack", "prod", "--config-file", file), "stand-in-value-00")
@@ -124,7 +75,7 @@ func TestSecretsOfAVaultAreReadAndWritten(t *testing.T) {
 	edit, err := s.WriteConfig(ctx, map[string]secrets.Value{"token": val(fresh), "size": val("secret now"), "db": secret["db"]})
 	require.NoError(t, err)
 	require.Equal(t, []string{"size", "token"}, edit.Changed)
-	require.Greater(t, k.vault.decrypted, asked)
+	require.Greater(t, k.vault.Decrypted(), asked)
 	after := k.file(s)
 	require.Equal(t, withoutCiphertext(before), strings.Replace(withoutCiphertext(after), "example:size:\n    secure: X", "example:size: large", 1))
 	require.Equal(t, fresh, decoded(t, k.pulumi("", "config", "get", "token", "--stack", "prod", "--json")))
@@ -136,7 +87,7 @@ func TestSecretsOfAVaultAreReadAndWritten(t *testing.T) {
 	k.up(s)
 	require.NoError(t, edit.Undo())
 	require.Equal(t, before, k.file(s))
-	require.Empty(t, k.vault.unplanned)
+	require.Empty(t, k.vault.Unplanned())
 	left, err := filepath.Glob(filepath.Join(k.dir, ".*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
@@ -157,7 +108,7 @@ func TestAVaultThatDoesNotOpenTheStack(t *testing.T) {
 	ctx := t.Context()
 	k := newKept(t)
 	before := k.file(k.open(k.env()))
-	closed := newVault(t)
+	closed := vaulttest.New(t)
 	closed.Close()
 	for name, c := range map[string]struct {
 		env        map[string]string
