@@ -122,6 +122,9 @@ func (f *Fleet) specs(ctx context.Context, s secrets.Stack) ([]engine.StackSpec,
 		return []engine.StackSpec{spec}, nil
 	}
 	found, err := f.Engine.Stacks(ctx, spec.Dir, s.Backend)
+	if e := (*engine.Error)(nil); errors.As(err, &e) {
+		e.Stack = s.Name // it knows the folder alone
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -84,6 +84,9 @@ func (f File) parse(raw []byte) (Content, error) {
 		if ps.EncryptedKey != "" {
 			return Content{}, fmt.Errorf("reading %s: it holds an encryptedkey but does not say whose: restore the line secretsprovider from git: %w", f.name(), ErrFormat)
 		}
+		if ps.EncryptionSalt == "" && ps.Config.HasSecureValue() {
+			return Content{}, fmt.Errorf("reading %s: it holds secrets but no encryptionsalt, so nothing can open them: restore the line from git: %w", f.name(), ErrFormat)
+		}
 	default:
 		return Content{}, fmt.Errorf("reading %s: its secrets are encrypted by %s: %w", f.name(), name, ErrProvider)
 	}

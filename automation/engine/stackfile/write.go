@@ -65,9 +65,6 @@ func (f File) Render(ctx context.Context, old Content, values map[string]secrets
 	if err != nil {
 		return nil, nil, err
 	}
-	if old.Salt == "" && old.Config.HasSecureValue() {
-		return nil, nil, fmt.Errorf("reading %s: it holds secrets but no encryptionsalt, so nothing can open them: restore the line from git: %w", f.name(), ErrFormat)
-	}
 	have, _, err := f.Values(old, crypt)
 	if err != nil {
 		return nil, nil, err
