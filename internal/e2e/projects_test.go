@@ -141,3 +141,53 @@ func (c *company) issueClerk() string {
 	require.NoError(c.t, err)
 	return made[0].Value
 }
+
+// TestAllStacksOfAProject: one entry of the catalog stands for dev and prod, and
+// what is not committed afterwards is said with the command that does it.
+func TestAllStacksOfAProject(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := filepath.Join(w.dir, "projects", "shop")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), []byte(shop), 0o600))
+	old := w.pass(clerkKey)
+	for _, stack := range []string{"dev", "prod"} {
+		w.pulumi("", "shop", "stack", "init", stack)
+		w.pulumi(old, "shop", "config", "set", "--secret", "api-key", "--stack", stack)
+		w.pulumi("", "shop", "up", "--yes", "--stack", stack)
+	}
+	w.shell(`cd "$W/projects" && git add --all && git commit -qm Shop && git push -q`)
+	catalog := filepath.Join(w.root, "catalog.yaml")
+	w.edited("../../secrets/catalog.yaml", catalog, "stacks:\n", "stacks:\n  - {name: shop, dir: shop, stack: '*'}\n")
+	const first = "      - name: verifieddit-badges\n        kind: worker\n        stack: verifieddit-badges\n        worker: verifieddit-badges\n        values: {CLERK_SECRET_KEY"
+	w.edited(catalog, catalog, first, "      - {name: shop, kind: config, stack: shop, values: {api-key: secret-key}, probe: {kind: exact, by: config}}\n"+first)
+	require.NotContains(t, w.must("status", "--catalog", catalog).stdout, "config-uncommitted")
+
+	// A folder relative to where the command is typed; an absolute one in what it says.
+	w.refused(refusal{1, []string{"shop", filepath.Join(w.root, "elsewhere", "shop") + " holds no Pulumi.yaml"}, "--root DIR"}, "",
+		"preview", "--stack", "shop", "--catalog", catalog, "--root", "elsewhere")
+	rep := decode(t, w.must("rotate", "--secret", "clerk", "--yes", "--json", "--catalog", catalog, "--root", "w/projects").stdout)
+	require.Equal(t, "DONE", rep.State)
+	fresh := w.swapped("clerk", clerkKey, old)
+	for _, stack := range []string{"dev", "prod"} {
+		require.Equal(t, fresh+"\n", w.pulumi("", "shop", "config", "get", "api-key", "--stack", stack).stdout)
+		require.Equal(t, fresh+"\n", w.pulumi("", "shop", "stack", "output", "key", "--show-secrets", "--stack", stack).stdout)
+	}
+
+	r := w.must("status", "--catalog", catalog)
+	for _, stack := range []string{"dev", "prod"} {
+		file := filepath.Join(dir, "Pulumi."+stack+".yaml")
+		require.Contains(t, r.stdout, "info: config-uncommitted: "+file+" is not committed")
+		require.Contains(t, r.stdout, "next: git -C "+dir+" commit -m 'Rotate secrets' Pulumi."+stack+".yaml && git -C "+dir+" push")
+	}
+	doc := document(t, w.must("status", "--json", "--catalog", catalog).stdout)
+	codes := 0
+	for _, f := range doc["findings"].([]any) {
+		finding := f.(map[string]any)
+		require.Equal(t, []any{"config-uncommitted", "info"}, []any{finding["code"], finding["severity"]})
+		w.shell(finding["fix"].(string))
+		codes++
+	}
+	require.GreaterOrEqual(t, codes, 3)
+	require.NotContains(t, w.must("status", "--catalog", catalog).stdout, "config-uncommitted", "the command that was shown does not do it")
+}
