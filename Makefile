@@ -7,7 +7,7 @@ SANDBOX ?= .sandbox
 PKGS    ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients test-s3 test-kill lint setup build packages fuzz clean
+.PHONY: help demo test test-clients test-s3 test-kill test-projects lint setup build packages fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,10 @@ test-s3: setup ## Prove what needs the state on a real S3 server (builds one)
 
 test-kill: setup ## Kill the program at every event of its journal, again and again, and check what must hold
 	$(GO) test -tags slow -timeout 30m -run 'TestKill[A-Z]|History|Invariant|LeakedKey' ./internal/e2e
+
+test-projects: setup ## Try existing projects of every kind, all forms of config files, many rotations at once
+	$(GO) test -tags slow -timeout 20m -run Corpus ./automation/engine
+	$(GO) test -tags slow -timeout 20m -run TestProject ./internal/e2e
 
 lint: ## Run golangci-lint with this repository's rules
 	@command -v golangci-lint >/dev/null || { echo "golangci-lint is not installed: https://golangci-lint.run/docs/welcome/install/"; exit 1; }

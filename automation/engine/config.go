@@ -21,6 +21,20 @@ func (s *Stack) Config(ctx context.Context) (map[string]secrets.Value, map[strin
 	if err != nil {
 		return nil, nil, s.wrap(step, err)
 	}
+	if !content.Exists && s.spec.Program == nil {
+		return nil, nil, s.missing(step)
+	}
+	if content.Provider != "" {
+		secret, err := s.file.Keeper.Values(ctx, content.Raw)
+		if err != nil {
+			return nil, nil, s.wrap(step, err)
+		}
+		plain, err := s.file.Plain(content)
+		if err != nil {
+			return nil, nil, s.wrap(step, err)
+		}
+		return secret, plain, ctx.Err()
+	}
 	var crypt stackfile.Crypter
 	if content.Config.HasSecureValue() {
 		if crypt, err = s.engine.crypter(s.phrase, content.Salt); err != nil {
@@ -40,13 +54,19 @@ func (s *Stack) Config(ctx context.Context) (map[string]secrets.Value, map[strin
 func (s *Stack) WriteConfig(ctx context.Context, values map[string]secrets.Value) (*Edit, error) {
 	edit, err := s.file.Update(ctx, values, s.spec.Program != nil, s.open(ctx))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, &Error{Kind: Failed, Stack: s.spec.Name, Step: "writing the config", Err: fmt.Errorf("%s is missing", s.file.Path),
-			Next: "check out the commit that holds it, or correct the stack's dir in the catalog"}
+		return nil, s.missing("writing the config")
 	}
 	if err != nil {
 		return nil, s.wrap("writing the config", err)
 	}
 	return edit, nil
+}
+
+// missing says that an existing project's stack has lost its file: Pulumi makes
+// it with the stack, for the salt of its secrets.
+func (s *Stack) missing(step string) *Error {
+	return &Error{Kind: Failed, Stack: s.spec.Name, Step: step, Err: fmt.Errorf("%s is missing", s.file.Path),
+		Next: "check out the commit that holds it, or correct the stack's dir in the catalog"}
 }
 
 // StandIn writes a copy of the stack's file that holds these values, encrypted

@@ -131,6 +131,9 @@ type StackSpec struct {
 	// Passphrase and Backend override the engine's.
 	Passphrase secrets.Value
 	Backend    string
+	// NoPassphrase says why there is no passphrase; a stack that needs one is not
+	// opened then.
+	NoPassphrase error
 	// Env goes to the CLI and its children beside what they always get.
 	Env map[string]secrets.Value
 	// Providers are attached instead of plugins in every operation: package

@@ -78,8 +78,12 @@ func (s *Stack) wrap(step string, err error) *Error {
 		e.Kind, e.Next = Disk, "free some space and run the same command again"
 	case errors.Is(err, stackfile.ErrChanged):
 		e.Kind, e.Next = Conflict, "look at the file with `git diff` and decide which side is right"
+	case errors.Is(err, stackfile.ErrFormat):
+		e.Next = "mend " + s.file.Path + ", then see that the plain CLI reads it: pulumi config --stack " + s.name + " --cwd " + s.spec.Dir
 	case errors.Is(err, stackfile.ErrProvider):
-		e.Next = "leave the stack out of the catalog for now, or move it with `pulumi stack change-secrets-provider passphrase`"
+		e.Next = "move the stack to a provider that is: pulumi stack change-secrets-provider passphrase --stack " + s.name + " --cwd " + s.spec.Dir
+	case errors.Is(err, errKeeper):
+		e.Next = s.keeperNext()
 	}
 	return e
 }
@@ -111,6 +115,9 @@ func (s *Stack) failure(ctx context.Context, step string, res process.Result, er
 		if text := complaint(e.Tail); text != "" {
 			e.Err = fmt.Errorf("%s: %w", text, e.Err)
 		}
+		if s.spec.Program == nil && step == "previewing" {
+			e.Next = "mend the project until the plain CLI is content: pulumi preview --stack " + s.name + " --cwd " + s.spec.Dir
+		}
 	}
 	return e
 }
@@ -122,6 +129,10 @@ func complaint(tail string) string {
 	lines := strings.Split(tail, "\n")
 	for i, line := range lines {
 		_, text, found := strings.Cut(line, "error: ")
+		if !found {
+			// The way of pulumi-language-yaml.
+			_, text, found = strings.Cut(line, "Error: ")
+		}
 		if !found || strings.HasPrefix(text, "update failed") || strings.HasPrefix(text, "preview failed") {
 			continue
 		}
@@ -188,10 +199,14 @@ func (s *Stack) holder(ctx context.Context) string {
 	return strings.Join(names, ", ")
 }
 
+// colour is what language hosts paint with although the CLI is told not to.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // tailOf is the end of what a person would have seen last.
 func tailOf(res process.Result) string {
 	const most = 4 << 10
 	text := strings.TrimSpace(strings.TrimSpace(res.Stdout) + "\n" + strings.TrimSpace(res.Stderr))
+	text = colour.ReplaceAllString(text, "")
 	if len(text) <= most {
 		return text
 	}

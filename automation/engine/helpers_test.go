@@ -46,6 +46,8 @@ type lab struct {
 	cli        *engine.CLI
 	dir, state string
 	engine     *engine.Engine
+	// variables are further ones of the shell that runs the plain CLI.
+	variables []string
 }
 
 func newLab(t *testing.T, c *engine.CLI) *lab {
@@ -107,6 +109,7 @@ func (l *lab) pulumi(stdin string, args ...string) string {
 	cmd.Dir, cmd.Stdin = l.dir, strings.NewReader(stdin)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "PULUMI_HOME=" + l.cli.Home,
 		"PULUMI_BACKEND_URL=file://" + l.state, "PULUMI_CONFIG_PASSPHRASE_FILE=" + phrase, "PULUMI_SKIP_UPDATE_CHECK=true"}
+	cmd.Env = append(cmd.Env, l.variables...)
 	out, err := cmd.CombinedOutput()
 	require.NoError(l.t, err, string(out))
 	return string(out)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,8 +30,10 @@ type Stack struct {
 	project *workspace.Project
 	address string // of the backend, normalized
 	phrase  secrets.Value
-	name    string // Pulumi's
-	file    stackfile.File
+	// provider is the scheme of the secrets provider, empty for a passphrase.
+	provider string
+	name     string // Pulumi's
+	file     stackfile.File
 }
 
 // Open finds the project, its stack and what is needed to run it, without a
@@ -42,13 +45,8 @@ func (e *Engine) Open(ctx context.Context, spec StackSpec) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.phrase, err = stackfile.Phrase(first(spec.Passphrase, e.opts.Passphrase)); err != nil {
-		return nil, s.wrap(step, err)
-	}
-	e.opts.Redactor.Add(s.phrase)
 	for _, v := range spec.Env {
-		// Short values and paths are settings, and would blank half the output.
-		if v.Len() >= 12 && !filepath.IsAbs(string(v.Reveal())) {
+		if !setting(v) {
 			e.opts.Redactor.Add(v)
 		}
 	}
@@ -63,8 +61,31 @@ func (e *Engine) Open(ctx context.Context, spec StackSpec) (*Stack, error) {
 		return nil, err
 	}
 	path := filepath.Join(spec.Dir, projectFile(spec.Dir))
-	s.file = stackfile.File{Path: workspace.ProjectStackPath(path, s.project, tokens.QName(s.name)), Project: s.project}
+	s.file = stackfile.File{Path: workspace.ProjectStackPath(path, s.project, tokens.QName(s.name)), Project: s.project, Keeper: &keeper{stack: s}}
+	if content, err := s.file.Load(); err == nil && content.Provider != "" {
+		s.provider = content.Provider
+		return s, nil // nothing of it is encrypted with a passphrase
+	}
+	if spec.NoPassphrase != nil {
+		return nil, spec.NoPassphrase
+	}
+	if s.phrase, err = stackfile.Phrase(first(spec.Passphrase, e.opts.Passphrase)); err != nil {
+		return nil, s.wrap(step, err)
+	}
+	e.opts.Redactor.Add(s.phrase)
 	return s, nil
+}
+
+// setting reports whether a variable is no secret: short ones, paths and plain
+// addresses, which would blank half the output and say nothing then.
+func setting(v secrets.Value) bool {
+	if v.Len() < 12 {
+		return true
+	}
+	text := string(v.Reveal())
+	u, err := url.Parse(text)
+	plain := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && u.RawQuery == "" && len(u.Path) <= 1
+	return plain || filepath.IsAbs(text)
 }
 
 // Name is the stack's name in Pulumi.

@@ -112,9 +112,10 @@ func (t *Target) open(ctx context.Context) (err error) {
 func (f *Fleet) specs(ctx context.Context, s secrets.Stack) ([]engine.StackSpec, error) {
 	passphrase, err := f.Passphrase(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("passphrase of stack %s: %w", s.Name, err)
+		// Not all stacks need one: the engine finds out.
+		err = fmt.Errorf("passphrase of stack %s: %w", s.Name, err)
 	}
-	spec := engine.StackSpec{Name: s.Name, Stack: s.Stack, Passphrase: passphrase, Backend: s.Backend, Providers: f.Providers, Env: f.env(s)}
+	spec := engine.StackSpec{Name: s.Name, Stack: s.Stack, Passphrase: passphrase, NoPassphrase: err, Backend: s.Backend, Providers: f.Providers, Env: f.env(s)}
 	if s.Declared {
 		spec.Dir, spec.Stack = f.Project, s.Name
 		spec.Program, err = stacks.Declared(f.Catalog, s.Name, f.Account)
@@ -125,6 +126,9 @@ func (f *Fleet) specs(ctx context.Context, s secrets.Stack) ([]engine.StackSpec,
 		return []engine.StackSpec{spec}, nil
 	}
 	found, err := f.Engine.Stacks(ctx, spec.Dir, s.Backend)
+	if e := (*engine.Error)(nil); errors.As(err, &e) {
+		e.Stack = s.Name // it knows the folder alone
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -247,8 +247,10 @@ func (s *session) openEngine(ctx context.Context) error {
 // Pulumi.yaml is.
 func (s *session) root() string {
 	switch {
-	case s.app.opts.root != "":
+	case filepath.IsAbs(s.app.opts.root):
 		return s.app.opts.root
+	case s.app.opts.root != "":
+		return filepath.Join(s.app.env.Dir, s.app.opts.root)
 	case s.sandbox != nil:
 		return s.sandbox.Root()
 	}

@@ -66,11 +66,14 @@ type looseFile struct {
 func (s *session) uncommitted(ctx context.Context) []looseFile {
 	var out []looseFile
 	for _, stack := range s.catalog.Stacks {
-		dir := s.project()
+		dir, file := s.project(), "Pulumi."+stack.Name+".yaml"
 		if !stack.Declared {
-			dir = filepath.Join(s.root(), stack.Dir)
+			dir, file = filepath.Join(s.root(), stack.Dir), "Pulumi.*.yaml"
+			if stack.Stack != "" && stack.Stack != "*" {
+				file = "Pulumi." + filepath.Base(stack.Stack) + ".yaml"
+			}
 		}
-		cmd := exec.CommandContext(ctx, "git", "-C", dir, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--", "Pulumi.*.yaml")
+		cmd := exec.CommandContext(ctx, "git", "-C", dir, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--", file)
 		cmd.Env = append(slices.Clone(s.app.env.Environ), "GIT_OPTIONAL_LOCKS=0")
 		text, err := cmd.Output()
 		if err != nil {
@@ -110,6 +113,10 @@ func (s *session) printStatus(rows []rotation.Standing, loose []looseFile) {
 	}
 	ui.Table(s.out, s.app.width(), []string{"SECRET", "AGE", "MAX", "DUE", "STATE"}, cells)
 	_, _ = fmt.Fprintf(s.out, "\n  %s\n", summary(rows, loose))
+	for _, f := range loose {
+		finding := f.finding()
+		_, _ = fmt.Fprintf(s.out, "  %s %s: %s\n", style.Dim(finding.Severity+":"), finding.Code, finding.Subject+" "+finding.Detail)
+	}
 	for _, next := range s.nextOfStatus(rows, loose) {
 		_, _ = fmt.Fprintf(s.out, "  %s %s\n", style.Dim("next:"), next)
 	}
@@ -243,14 +250,29 @@ func (s *session) nextOfStatus(rows []rotation.Standing, loose []looseFile) []st
 		out[i] = s.app.inPlace(out[i])
 	}
 	for _, f := range loose {
-		in := "git -C " + quoted(f.dir)
-		next := in + " commit -m 'Rotate secrets' " + quoted(f.name) + " && " + in + " push"
-		if !f.added {
-			next = in + " add " + quoted(f.name) + " && " + next
-		}
-		out = append(out, next)
+		out = append(out, f.finding().Fix)
 	}
 	return out
+}
+
+// looseFinding is a finding as drift reports it (DESIGN section 9); of severity
+// info, it never changes the exit code.
+type looseFinding struct {
+	Code     string `json:"code"`
+	Subject  string `json:"subject"`
+	Severity string `json:"severity"`
+	Detail   string `json:"detail"`
+	Fix      string `json:"fix"`
+}
+
+func (f looseFile) finding() looseFinding {
+	in := "git -C " + quoted(f.dir)
+	fix := in + " commit -m 'Rotate secrets' " + quoted(f.name) + " && " + in + " push"
+	if !f.added {
+		fix = in + " add " + quoted(f.name) + " && " + fix
+	}
+	return looseFinding{Code: "config-uncommitted", Subject: filepath.Join(f.dir, f.name), Severity: "info", Fix: fix,
+		Detail: "is not committed as it stands: an up from another checkout would bring old values back"}
 }
 
 // roughly is a span in its largest unit, as a person says it.
@@ -293,10 +315,12 @@ type statusOf struct {
 
 func statusDocument(rows []rotation.Standing, loose []looseFile) any {
 	out := struct {
-		Secrets     []statusOf `json:"secrets"`
-		Uncommitted []string   `json:"uncommitted"`
-	}{Secrets: []statusOf{}, Uncommitted: []string{}}
+		Secrets     []statusOf     `json:"secrets"`
+		Uncommitted []string       `json:"uncommitted"`
+		Findings    []looseFinding `json:"findings"`
+	}{Secrets: []statusOf{}, Uncommitted: []string{}, Findings: []looseFinding{}}
 	for _, f := range loose {
+		out.Findings = append(out.Findings, f.finding())
 		out.Uncommitted = append(out.Uncommitted, filepath.Join(f.dir, f.name))
 	}
 	for _, r := range rows {

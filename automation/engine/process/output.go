@@ -19,15 +19,20 @@ type output struct {
 	done        chan struct{}
 }
 
+// capture redacts, or with no redactor keeps all of the output as it is.
 func capture(dst *io.Writer, red *secrets.Redactor) (*output, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("making a pipe: %w", err)
 	}
-	o := &output{read: r, write: w, keep: &tail{}, done: make(chan struct{})}
+	o := &output{read: r, write: w, keep: &tail{whole: red == nil}, done: make(chan struct{})}
 	*dst = w
 	go func() {
 		defer close(o.done)
+		if red == nil {
+			_, _ = io.Copy(o.keep, r)
+			return
+		}
 		safe := red.Writer(o.keep)
 		_, _ = io.Copy(safe, r)
 		_ = safe.Close()
@@ -54,18 +59,19 @@ func (o *output) abandon() {
 	_ = o.read.Close()
 }
 
-// tail keeps the last tailSize bytes written to it.
+// tail keeps the last tailSize bytes written to it, or the whole.
 type tail struct {
-	mu  sync.Mutex
-	buf []byte
-	cut bool
+	mu    sync.Mutex
+	buf   []byte
+	cut   bool
+	whole bool
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - tailSize; over > 0 {
+	if over := len(t.buf) - tailSize; over > 0 && !t.whole {
 		t.buf = append(t.buf[:0], t.buf[over:]...)
 		t.cut = true
 	}

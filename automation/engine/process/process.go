@@ -49,7 +49,12 @@ type Spec struct {
 	Env []string
 	// Passphrase is handed over as a file named by PULUMI_CONFIG_PASSPHRASE_FILE.
 	Passphrase secrets.Value
-	Redactor   *secrets.Redactor
+	// Stdin is what the command reads; the zero Value is nothing.
+	Stdin secrets.Value
+	// Private keeps what the command prints out of Result.Stdout: it is secret as
+	// a whole.
+	Private  bool
+	Redactor *secrets.Redactor
 	// ID begins the value of Marker, for whoever looks at processes; Run makes it
 	// this command's alone, so that nobody ends another's by a name they share.
 	ID string
@@ -63,6 +68,8 @@ type Spec struct {
 type Result struct {
 	// Stdout and Stderr are redacted; of a long output the end.
 	Stdout, Stderr string
+	// Private is the whole standard output of a command that was run so.
+	Private secrets.Value
 	// Code is the exit code, -1 if a signal ended it.
 	Code int
 	// Started is false if there never was a process.
@@ -99,7 +106,11 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if err != nil {
 		return Result{Code: -1}, err
 	}
-	out, err := capture(&cmd.Stdout, spec.Redactor)
+	red := spec.Redactor
+	if spec.Private {
+		red = nil
+	}
+	out, err := capture(&cmd.Stdout, red)
 	if err != nil {
 		return Result{Code: -1}, err
 	}
@@ -116,6 +127,9 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	waitErr := wait(ctx, cmd, spec)
 	res := Result{Started: true, Code: cmd.ProcessState.ExitCode()}
 	res.Stdout, res.Stderr = out.finish(), errs.finish()
+	if spec.Private {
+		res.Private, res.Stdout = secrets.NewValue([]byte(res.Stdout)), ""
+	}
 	return res, waitErr
 }
 
@@ -127,6 +141,9 @@ func command(spec Spec, tmp string) (*exec.Cmd, []closer, error) {
 	cmd.Dir = spec.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = append(append([]string{}, spec.Env...), "TMPDIR="+tmp, Marker+"="+spec.ID)
+	if !spec.Stdin.IsZero() {
+		cmd.Stdin = reader(spec.Stdin)
+	}
 	if spec.Passphrase.IsZero() {
 		return cmd, nil, nil
 	}

@@ -1,8 +1,10 @@
 package process
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -82,6 +84,9 @@ func passphraseFile(dir string, phrase secrets.Value) (name string, extra *os.Fi
 	name, err = diskFile(dir, phrase)
 	return name, nil, err
 }
+
+// reader is a value for a command's standard input.
+func reader(v secrets.Value) io.Reader { return bytes.NewReader(v.Reveal()) }
 
 func diskFile(dir string, phrase secrets.Value) (string, error) {
 	name := filepath.Join(dir, "passphrase")

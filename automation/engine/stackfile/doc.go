@@ -17,14 +17,15 @@ var bom = []byte("\uFEFF")
 // doc is a YAML text with the positions of its nodes. The parser is the one
 // Pulumi uses.
 type doc struct {
+	name  string // the file's
 	text  []byte
 	root  *yaml.Node // nil: nothing but comments
 	nl    string
 	lines []int // where each line starts
 }
 
-func parseDoc(text []byte) (*doc, error) {
-	d := &doc{text: text, nl: "\n", lines: []int{0}}
+func parseDoc(name string, text []byte) (*doc, error) {
+	d := &doc{name: name, text: text, nl: "\n", lines: []int{0}}
 	for i, c := range text {
 		if c == '\n' {
 			d.lines = append(d.lines, i+1)
@@ -36,16 +37,16 @@ func parseDoc(text []byte) (*doc, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, bom)))
 	var node, more yaml.Node
 	if err := dec.Decode(&node); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("reading the stack file: %w", formatError(err))
+		return nil, fmt.Errorf("reading %s: %w", name, formatError(err))
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("reading the stack file: it is more than one document: %w", ErrFormat)
+		return nil, fmt.Errorf("reading %s: it is more than one document: %w", name, ErrFormat)
 	}
 	if len(node.Content) == 0 || (node.Content[0].Kind == yaml.ScalarNode && node.Content[0].Tag == "!!null") {
 		return d, nil
 	}
 	if d.root = node.Content[0]; d.root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("reading the stack file: it is not a mapping: %w", ErrFormat)
+		return nil, fmt.Errorf("reading %s: it is not a mapping: %w", name, ErrFormat)
 	}
 	if len(d.root.Content) == 0 && !flow(d.root) {
 		d.root = nil
@@ -132,7 +133,7 @@ func (d *doc) appendEnd(text string) []byte {
 func (d *doc) insertFlow(m *yaml.Node, entry string) ([]byte, error) {
 	at := d.offset(m.Line, m.Column)
 	if at >= len(d.text) || d.text[at] != '{' {
-		return nil, fmt.Errorf("editing the stack file: line %d: %w", m.Line, ErrFormat)
+		return nil, fmt.Errorf("editing %s: line %d: %w", d.name, m.Line, ErrFormat)
 	}
 	if len(m.Content) > 0 {
 		entry += ", "
@@ -161,7 +162,7 @@ func (d *doc) scalar(n *yaml.Node) (start, end int, ok bool) {
 }
 
 // replaceValue puts lines under a key of a block mapping in place of its
-// value. A comment behind a value on the key's own line stays there.
+// value. What stands behind the value on the key's own line stays there.
 func (d *doc) replaceValue(key, value *yaml.Node, lines string) ([]byte, error) {
 	_, end, ok := d.scalar(key)
 	colon := end
@@ -169,22 +170,36 @@ func (d *doc) replaceValue(key, value *yaml.Node, lines string) ([]byte, error) 
 		colon++
 	}
 	if !ok || colon >= len(d.text) || d.text[colon] != ':' {
-		return nil, fmt.Errorf("editing the stack file: line %d: the key is not followed by a colon: %w", key.Line, ErrFormat)
+		return nil, fmt.Errorf("editing %s: line %d: the key is not followed by a colon: %w", d.name, key.Line, ErrFormat)
 	}
-	head := d.text[:colon+1]
+	behind, ok := d.behind(colon+1, key, value)
+	if !ok {
+		return nil, fmt.Errorf("editing %s: line %d: the comment of a value over several lines would be lost: %w", d.name, key.Line, ErrFormat)
+	}
 	last := d.lastLineOf(key, value)
-	kept := string(d.text[colon+1 : d.lineEnd(key.Line)])
-	if start, end, ok := d.scalar(value); ok && value.Line == key.Line {
-		kept = string(d.text[colon+1:start]) + string(d.text[end:d.lineEnd(key.Line)])
-	} else if value.Line == key.Line && value.Value != "" || value.Kind != yaml.ScalarNode {
-		kept = ""
+	return slices.Concat(d.text[:colon+1], []byte(behind+d.nl+lines), d.text[d.lineEnd(last):]), nil
+}
+
+// behind is what follows the value on the key's line: blanks and a comment. It
+// is not ok if the value has a comment on another line.
+func (d *doc) behind(from int, key, value *yaml.Node) (text string, ok bool) {
+	eol := d.lineEnd(key.Line)
+	rest := string(d.text[from:eol])
+	switch _, end, plain := d.scalar(value); {
+	case value.Line == key.Line && plain:
+		rest = string(d.text[end:eol])
+	case value.Line == key.Line && value.Kind == yaml.AliasNode:
+		rest = string(d.text[d.offset(value.Line, value.Column)+len("*"+value.Value) : eol])
+	case value.LineComment != "" && strings.HasSuffix(strings.TrimRight(rest, " \t"), value.LineComment):
+		before := rest[:strings.LastIndex(rest, value.LineComment)]
+		rest = rest[len(strings.TrimRight(before, " \t")):]
+	case value.LineComment != "":
+		return "", false
 	}
-	if c := strings.TrimSpace(kept); strings.HasPrefix(c, "#") {
-		kept = " " + c
-	} else {
-		kept = ""
+	if text = strings.TrimLeft(rest, " \t"); text != "" && text[0] != '#' {
+		return "", true
 	}
-	return slices.Concat(head, []byte(kept+d.nl+lines), d.text[d.lineEnd(last):]), nil
+	return rest, true
 }
 
 // lastLine is the last line of a block mapping's content.

@@ -21,7 +21,7 @@ var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./:-]*[A-Za-z0-9_]$`)
 func (f File) rewrite(raw []byte, salt string, cipher map[string]string) ([]byte, error) {
 	out := raw
 	for _, key := range slices.Sorted(maps.Keys(cipher)) {
-		d, err := parseDoc(out)
+		d, err := parseDoc(f.name(), out)
 		if err != nil {
 			return nil, err
 		}
@@ -30,7 +30,7 @@ func (f File) rewrite(raw []byte, salt string, cipher map[string]string) ([]byte
 			names = f.forms(key)[:1]
 		}
 		for _, name := range names {
-			if d, err = parseDoc(out); err != nil {
+			if d, err = parseDoc(f.name(), out); err != nil {
 				return nil, err
 			}
 			if out, err = d.set(name, cipher[key]); err != nil {
@@ -39,7 +39,7 @@ func (f File) rewrite(raw []byte, salt string, cipher map[string]string) ([]byte
 		}
 	}
 	if salt != "" {
-		d, err := parseDoc(out)
+		d, err := parseDoc(f.name(), out)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (d *doc) set(key, cipher string) ([]byte, error) {
 		pad := strings.Repeat(" ", confKey.Column-1)
 		return d.replaceValue(confKey, conf, d.block(pad+"  ", "  ", key, cipher))
 	case conf.Kind != yaml.MappingNode:
-		return nil, fmt.Errorf("editing the stack file: config is not a plain mapping: %w", ErrFormat)
+		return nil, fmt.Errorf("editing %s: config is not a plain mapping: %w", d.name, ErrFormat)
 	}
 	keyNode, value := find(conf, key)
 	switch {
@@ -150,7 +150,7 @@ func (d *doc) change(conf, key, value *yaml.Node, cipher string) ([]byte, error)
 	if flow(conf) {
 		start, end, ok := d.scalar(value)
 		if !ok {
-			return nil, fmt.Errorf("editing the stack file: a value in braces cannot be replaced: %w", ErrFormat)
+			return nil, fmt.Errorf("editing %s: a value in braces cannot be replaced: %w", d.name, ErrFormat)
 		}
 		return d.splice(start, end, "{secure: "+cipher+"}"), nil
 	}

@@ -167,15 +167,22 @@ func TestUpdateMakesNoFileUnlessTold(t *testing.T) {
 
 func TestOtherSecretsProvidersAreRefused(t *testing.T) {
 	for name, content := range map[string]string{
-		"provider": "secretsprovider: awskms://alias/secret-thing?region=x\nencryptedkey: abc\n",
-		"key":      "encryptedkey: abc\n",
+		"provider": "secretsprovider: other://alias/secret-thing?region=x\nencryptedkey: abc\n",
+		"service":  "secretsprovider: service\n",
+		"no form":  "secretsprovider: 'SECRET-thing'\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := file(t, content)
 			_, err := f.Load()
 			require.ErrorIs(t, err, ErrProvider)
 			require.NotContains(t, err.Error(), "secret-thing")
+			require.NotContains(t, err.Error(), "SECRET-thing")
 		})
+	}
+	for content, missing := range map[string]string{"encryptedkey: abc\n": "secretsprovider", "secretsprovider: awskms://alias/x\n": "encryptedkey"} {
+		_, err := file(t, content).Load()
+		require.ErrorIs(t, err, ErrFormat)
+		require.ErrorContains(t, err, missing)
 	}
 }
 

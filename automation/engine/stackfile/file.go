@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
@@ -20,9 +21,8 @@ import (
 var (
 	// ErrFormat marks a file that cannot be read or edited as YAML.
 	ErrFormat = errors.New("not a stack file that can be edited")
-	// ErrProvider marks a stack whose secrets are not encrypted with a
-	// passphrase.
-	ErrProvider = errors.New("only passphrase encryption is supported so far")
+	// ErrProvider marks a stack whose secrets can be opened by nothing known here.
+	ErrProvider = errors.New("no such secrets provider is supported")
 	// ErrChanged says that somebody else has written the file meanwhile.
 	ErrChanged = errors.New("the file has been changed by somebody else since")
 )
@@ -32,6 +32,8 @@ var (
 type File struct {
 	Path    string
 	Project *workspace.Project
+	// Keeper encrypts and decrypts where that takes more than a passphrase.
+	Keeper Keeper
 
 	// beforeRename lets a test end the process at the worst moment.
 	beforeRename func()
@@ -44,6 +46,11 @@ type Content struct {
 	// Salt is the line `encryptionsalt`, "" if there is none.
 	Salt   string
 	Config config.Map
+	// Provider is the scheme of a secrets provider that needs a Keeper, such as
+	// awskms; "" is a passphrase.
+	Provider string
+
+	dataKey string // as it stands in the file, encrypted by the provider
 }
 
 // Load reads the file; one that does not exist is an empty one.
@@ -66,10 +73,24 @@ func (f File) parse(raw []byte) (Content, error) {
 	if err != nil {
 		return Content{}, fmt.Errorf("reading %s: %w", f.name(), formatError(err))
 	}
-	if ps.EncryptedKey != "" || (ps.SecretsProvider != "" && ps.SecretsProvider != "passphrase") {
-		return Content{}, fmt.Errorf("reading %s: its secrets are encrypted by %s: %w", f.name(), scheme(ps.SecretsProvider), ErrProvider)
+	c := Content{Raw: raw, Exists: true, Salt: ps.EncryptionSalt, Config: ps.Config, dataKey: ps.EncryptedKey}
+	switch name := scheme(ps.SecretsProvider); name {
+	case "awskms", "azurekeyvault", "gcpkms", "hashivault":
+		c.Provider = name
+		if ps.EncryptedKey == "" {
+			return Content{}, fmt.Errorf("reading %s: it names the secrets provider %s but holds no encryptedkey: restore the line from git: %w", f.name(), name, ErrFormat)
+		}
+	case "", "passphrase", "default":
+		if ps.EncryptedKey != "" {
+			return Content{}, fmt.Errorf("reading %s: it holds an encryptedkey but does not say whose: restore the line secretsprovider from git: %w", f.name(), ErrFormat)
+		}
+		if ps.EncryptionSalt == "" && ps.Config.HasSecureValue() {
+			return Content{}, fmt.Errorf("reading %s: it holds secrets but no encryptionsalt, so nothing can open them: restore the line from git: %w", f.name(), ErrFormat)
+		}
+	default:
+		return Content{}, fmt.Errorf("reading %s: its secrets are encrypted by %s: %w", f.name(), name, ErrProvider)
 	}
-	return Content{Raw: raw, Exists: true, Salt: ps.EncryptionSalt, Config: ps.Config}, nil
+	return c, nil
 }
 
 // Key is the form in which a config key is shown and given: short in the
@@ -84,14 +105,13 @@ func (f File) Key(k config.Key) string {
 // Values decrypts the secret values and returns the plain ones beside them.
 // An object with a secret anywhere in it is one secret, as JSON.
 func (f File) Values(c Content, crypt Crypter) (map[string]secrets.Value, map[string]string, error) {
-	secret, plain := map[string]secrets.Value{}, map[string]string{}
+	secret := map[string]secrets.Value{}
+	plain, err := f.Plain(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	for k, v := range c.Config {
 		if !v.Secure() {
-			text, err := v.Value(config.NopDecrypter)
-			if err != nil {
-				return nil, nil, fmt.Errorf("reading %s of %s: %w", f.Key(k), f.name(), ErrFormat)
-			}
-			plain[f.Key(k)] = text
 			continue
 		}
 		// The cause may quote what it failed on.
@@ -104,14 +124,31 @@ func (f File) Values(c Content, crypt Crypter) (map[string]secrets.Value, map[st
 	return secret, plain, nil
 }
 
+// Plain returns the values that are not secret.
+func (f File) Plain(c Content) (map[string]string, error) {
+	plain := map[string]string{}
+	for k, v := range c.Config {
+		if v.Secure() {
+			continue
+		}
+		text, err := v.Value(config.NopDecrypter)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s of %s: %w", f.Key(k), f.name(), ErrFormat)
+		}
+		plain[f.Key(k)] = text
+	}
+	return plain, nil
+}
+
 func (f File) name() string { return filepath.Base(f.Path) }
 
-// scheme shows where a secrets provider is without its parameters.
+// scheme is a secrets provider without its parameters.
 func scheme(provider string) string {
-	if s := regexp.MustCompile(`^[a-z0-9+]+`).FindString(provider); s != "" {
-		return s
+	name, _, _ := strings.Cut(provider, ":")
+	if provider != "" && !regexp.MustCompile(`^[a-z0-9+]+$`).MatchString(name) {
+		return "another provider"
 	}
-	return "another provider"
+	return name
 }
 
 // formatError keeps the line of a YAML error and drops the rest, which quotes

@@ -58,12 +58,12 @@ func (f File) Update(ctx context.Context, values map[string]secrets.Value, creat
 func (f File) Render(ctx context.Context, old Content, values map[string]secrets.Value,
 	open func(salt string) (string, Crypter, error),
 ) ([]byte, []string, error) {
+	if old.Provider != "" {
+		return f.renderKept(ctx, old, values)
+	}
 	salt, crypt, err := open(old.Salt)
 	if err != nil {
 		return nil, nil, err
-	}
-	if old.Salt == "" && old.Config.HasSecureValue() {
-		return nil, nil, fmt.Errorf("reading %s: it holds secrets but no encryptionsalt, so nothing can open them: restore the line from git: %w", f.name(), ErrFormat)
 	}
 	have, _, err := f.Values(old, crypt)
 	if err != nil {

@@ -1,0 +1,5 @@
+//go:build slow
+
+package engine_test
+
+var corpus = []string{"*"}
