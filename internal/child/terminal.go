@@ -65,8 +65,14 @@ func (t *terminal) suspend(child int) {
 		return
 	}
 	t.take()
+	// Other threads are stopped a moment before this one: only the shell's signal
+	// says that the stop is over.
+	resumed := make(chan os.Signal, 1)
+	signal.Notify(resumed, syscall.SIGCONT)
+	defer signal.Stop(resumed)
 	_ = syscall.Kill(0, syscall.SIGSTOP)
-	// Here the shell has sent SIGCONT: by fg with the terminal, by bg without.
+	<-resumed
+	// By fg with the terminal, by bg without.
 	if t.ours() {
 		t.give(child)
 	}
