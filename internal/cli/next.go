@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
@@ -86,6 +87,12 @@ func contains(list []string, s string) bool {
 // on in a sandbox, or with another catalog or root, does so again.
 func (a *app) nextOf(err error) []string {
 	out := []string{}
+	if refused := (*backend.S3Error)(nil); errors.As(err, &refused) {
+		for _, next := range a.afterS3(refused) {
+			out = append(out, a.inPlace(next))
+		}
+		return out
+	}
 	for _, next := range nextOf(err) {
 		out = append(out, a.inPlace(next))
 	}

@@ -30,8 +30,11 @@ func placeOf(u *url.URL) Place {
 	return p
 }
 
-// host is the endpoint for people.
-func (p Place) host() string {
+// Name is the bucket's.
+func (p Place) Name() string { return p.Bucket }
+
+// Host is the endpoint for people.
+func (p Place) Host() string {
 	if p.Endpoint == "" {
 		return "Amazon S3"
 	}

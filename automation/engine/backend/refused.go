@@ -48,23 +48,23 @@ func (e *S3Error) Error() string {
 	p := e.Place
 	switch e.Cause {
 	case NoBucket:
-		return fmt.Sprintf("the state's bucket %s does not exist at %s in region %s (%s)", p.Bucket, p.host(), p.Region, e.Code)
+		return fmt.Sprintf("the state's bucket %s does not exist at %s in region %s (%s)", p.Bucket, p.Host(), p.Region, e.Code)
 	case NotAllowed:
-		return fmt.Sprintf("%s: the key may not use bucket %s at %s (%s): it lacks the permission, or the bucket is somebody else's", ErrAuth, p.Bucket, p.host(), e.Code)
+		return fmt.Sprintf("%s: the key may not use bucket %s at %s (%s): it lacks the permission, or the bucket is somebody else's", ErrAuth, p.Bucket, p.Host(), e.Code)
 	case WrongKey:
-		return fmt.Sprintf("%s: %s does not take the key (%s)", ErrAuth, p.host(), e.Code)
+		return fmt.Sprintf("%s: %s does not take the key (%s)", ErrAuth, p.Host(), e.Code)
 	case WrongRegion:
-		return fmt.Sprintf("region %s is not that of bucket %s or of %s (%s)", p.Region, p.Bucket, p.host(), e.Code)
+		return fmt.Sprintf("region %s is not that of bucket %s or of %s (%s)", p.Region, p.Bucket, p.Host(), e.Code)
 	case WrongClock:
-		return fmt.Sprintf("this machine's clock and that of %s differ%s, so no request is taken (%s)", p.host(), by(e.Skew), e.Code)
+		return fmt.Sprintf("this machine's clock and that of %s differ%s, so no request is taken (%s)", p.Host(), by(e.Skew), e.Code)
 	case Unreachable:
-		return fmt.Sprintf("the state backend at %s cannot be reached: %s", p.host(), unreachable(e.Err))
+		return fmt.Sprintf("the state backend at %s cannot be reached: %s", p.Host(), unreachable(e.Err))
 	case NotOffered:
-		return fmt.Sprintf("the S3 server at %s does not offer this (%s)", p.host(), e.Code)
+		return fmt.Sprintf("the S3 server at %s does not offer this (%s)", p.Host(), e.Code)
 	case Taken:
-		return fmt.Sprintf("the name %s is taken by somebody else's bucket at %s (%s)", p.Bucket, p.host(), e.Code)
+		return fmt.Sprintf("the name %s is taken by somebody else's bucket at %s (%s)", p.Bucket, p.Host(), e.Code)
 	}
-	return fmt.Sprintf("the S3 server at %s answers %s, tried several times", p.host(), e.Code)
+	return fmt.Sprintf("the S3 server at %s answers %s, tried several times", p.Host(), e.Code)
 }
 
 // Unwrap gives the SDK's own error, for those who ask for its code.
