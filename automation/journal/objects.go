@@ -13,6 +13,8 @@ import (
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 )
 
 // errExists: the object is there already; somebody else was first.
@@ -109,14 +111,18 @@ func (b bucket) list(ctx context.Context, dir string) ([]string, error) {
 			return keys, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("listing journal: %w", err)
+			return nil, fmt.Errorf("listing journal: %w", backend.Explain(err))
 		}
 		keys = append(keys, strings.TrimSuffix(o.Key, "/"))
 	}
 }
 
 func (b bucket) read(ctx context.Context, key string) ([]byte, error) {
-	return b.b().ReadAll(ctx, key)
+	data, err := b.b().ReadAll(ctx, key)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return nil, err
+	}
+	return data, backend.Explain(err)
 }
 
 func (b bucket) create(ctx context.Context, key string, data []byte) error {
@@ -132,7 +138,7 @@ func (b bucket) create(ctx context.Context, key string, data []byte) error {
 		return errExists
 	}
 	if err != nil {
-		return fmt.Errorf("writing journal event: %w", err)
+		return fmt.Errorf("writing journal event: %w", backend.Explain(err))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
@@ -50,9 +51,16 @@ type Standing struct {
 // Status reads the standing of every secret in the catalog, most urgent first.
 func (r Records) Status(ctx context.Context) []Standing {
 	out := make([]Standing, 0, len(r.Catalog.Secrets))
+	var lost error
 	for _, s := range r.Catalog.Secrets {
-		st := Standing{Secret: s, now: r.Now()}
-		st.Err = r.read(ctx, &st)
+		st := Standing{Secret: s, now: r.Now(), Err: lost}
+		if lost == nil {
+			st.Err = r.read(ctx, &st)
+		}
+		if backend.CauseOf(st.Err) != "" {
+			// The bucket is the same for all of them, and asking takes its time.
+			lost = st.Err
+		}
 		out = append(out, st)
 	}
 	slices.SortStableFunc(out, func(a, b Standing) int {

@@ -17,6 +17,7 @@ import (
 type globals struct {
 	sandbox, root, pulumi, catalog              string
 	yes, json, noColor, verbose, noninteractive bool
+	shellCredentials                            bool
 }
 
 // app is one run of the program.
@@ -95,12 +96,13 @@ Start with:  go run . doctor            what is missing on this machine
 	f.BoolVar(&a.opts.noColor, "no-color", false, "print without colour")
 	f.BoolVarP(&a.opts.verbose, "verbose", "v", false, "say more about what goes on")
 	f.BoolVar(&a.opts.noninteractive, "non-interactive", false, "never prompt, as if there were no terminal")
+	f.BoolVar(&a.opts.shellCredentials, "shell-credentials", false, "open the state with the shell's AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, not with pass's")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		// What Go's own parser thinks of the value is of no use here.
 		text, _, _ := strings.Cut(err.Error(), ": strconv.")
 		return misused(typed(path(cmd), "--help"), "%s", text)
 	})
-	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.revokeCommand(), a.rollbackCommand(), a.holdCommand(), a.statusCommand(), a.historyCommand(), a.unlockCommand(), a.catalogCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
+	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.revokeCommand(), a.rollbackCommand(), a.holdCommand(), a.statusCommand(), a.historyCommand(), a.unlockCommand(), a.catalogCommand(), a.envCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
 	a.complete(root)
 	return root
 }

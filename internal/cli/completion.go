@@ -17,7 +17,7 @@ type completer = func(cmd *cobra.Command, args []string, start string) ([]string
 
 // complete has every command complete the names that it takes.
 func (a *app) complete(cmd *cobra.Command) {
-	for name, words := range map[string]completer{"secret": a.fromCatalog(secretNames), "stack": a.fromCatalog(stackNames), "entry": a.entryNames} {
+	for name, words := range map[string]completer{"secret": a.fromCatalog(secretNames), "stack": a.fromCatalog(stackNames), "entry": a.entryNames, "for": a.fromCatalog(describedEnvironments)} {
 		if cmd.Flags().Lookup(name) != nil {
 			// A command that has its own keeps it.
 			_ = cmd.RegisterFlagCompletionFunc(name, words)

@@ -30,9 +30,9 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check every prerequisite and name the command that mends it",
 		Long: `Checks the programs, the pass store, the Pulumi CLI, the passphrase, every
-catalogued entry, every service's present credential and every stack (by a
-preview), and names for each that fails the command that mends it. It changes
-nothing.`,
+catalogued entry, the state's bucket, every service's present credential and
+every stack (by a preview), and names for each that fails the command that mends
+it. It changes nothing, but for a probe object in the bucket that it removes.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.examine(cmd.Context()) },
 	}
@@ -52,7 +52,8 @@ func (a *app) examine(ctx context.Context) error {
 		if err != nil {
 			return a.printFindings(append(findings, a.bad("sandbox", err)))
 		}
-		findings = append(append(append(findings, s.entries(ctx)...), s.credentials(ctx)...), s.stacks(ctx)...)
+		bucket, _ := s.bucketFindings(ctx)
+		findings = append(append(append(append(findings, bucket...), s.entries(ctx)...), s.credentials(ctx)...), s.stacks(ctx)...)
 		s.progress.Close()
 		return errors.Join(a.printFindings(findings), s.close())
 	}
@@ -87,6 +88,10 @@ func (s *session) beyond(ctx context.Context, local []finding) (out []finding) {
 	}
 	if err = s.openEngine(ctx); err != nil {
 		return append(out, a.bad("state backend", err), unchecked("services and stacks", "the state backend"))
+	}
+	bucket, usable := s.bucketFindings(ctx)
+	if out = append(out, bucket...); !usable {
+		missing = "the state's bucket"
 	}
 	out = append(out, s.credentials(ctx)...)
 	for _, f := range local {

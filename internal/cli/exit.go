@@ -45,11 +45,20 @@ type statusError struct{ code int }
 
 func (e *statusError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
 
+// codedError is an error with an exit code of its own.
+type codedError struct {
+	error
+	code int
+}
+
+func (e *codedError) Unwrap() error { return e.error }
+
 // exitCode decides the code of an error, in this one place.
 func exitCode(err error) int {
 	var (
 		usage    *usageError
 		status   *statusError
+		coded    *codedError
 		rotated  *rotation.Error
 		pulumi   *engine.Error
 		taken    *journal.TakenError
@@ -62,6 +71,8 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &status):
 		return status.code
+	case errors.As(err, &coded):
+		return coded.code
 	case errors.As(err, &usage), errors.As(err, &catalog):
 		return exitUsage
 	case errors.As(err, &taken), errors.As(err, &held):

@@ -20,6 +20,10 @@ func (a *app) fail(root *cobra.Command, args []string, err error) int {
 		return code
 	}
 	printError(a.env.Stderr, a.style(), err, a.nextOf(err))
+	// What stands behind -- is another command's.
+	if at := slices.Index(args, "--"); at >= 0 {
+		args = args[:at]
+	}
 	// Flags behind a wrong one are not read any more: the wish is looked up.
 	if (a.opts.json || slices.Contains(args, "--json")) && !a.printed.any {
 		_ = printJSON(a.env.Stdout, failureDocument{Error: err.Error(), ExitCode: code, Next: a.nextOf(err)})

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
@@ -86,6 +87,12 @@ func contains(list []string, s string) bool {
 // on in a sandbox, or with another catalog or root, does so again.
 func (a *app) nextOf(err error) []string {
 	out := []string{}
+	if refused := (*backend.S3Error)(nil); errors.As(err, &refused) {
+		for _, next := range a.afterS3(refused) {
+			out = append(out, a.inPlace(next))
+		}
+		return out
+	}
 	for _, next := range nextOf(err) {
 		out = append(out, a.inPlace(next))
 	}
@@ -110,7 +117,7 @@ func (a *app) anyNext(err error) string {
 	return "go run . doctor"
 }
 
-var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|sandbox [a-z]+|catalog [a-z]+)\b`)
+var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|env|setup --bucket|sandbox [a-z]+|catalog [a-z]+)\b`)
 
 // inPlace adds the flags of this call that say which world is meant to a
 // command of ours, and to one of pass, gpg or pulumi the variables of the

@@ -22,6 +22,9 @@ func (s *session) stateKeys(ctx context.Context) (map[string]secrets.Value, erro
 	if !strings.HasPrefix(at.URL, "s3:") {
 		return map[string]secrets.Value{}, nil
 	}
+	if s.app.opts.shellCredentials {
+		return s.shellKeys()
+	}
 	current, err := s.stateKey(ctx, func(p string) string { return p })
 	if err != nil {
 		return nil, err
@@ -51,6 +54,22 @@ func (s *session) stateKeys(ctx context.Context) (map[string]secrets.Value, erro
 		}
 	}
 	return map[string]secrets.Value{"AWS_ACCESS_KEY_ID": current[accessKey], "AWS_SECRET_ACCESS_KEY": current[secretKey]}, nil
+}
+
+// shellKeys are the caller's own, taken only where --shell-credentials says so.
+func (s *session) shellKeys() (map[string]secrets.Value, error) {
+	out := map[string]secrets.Value{}
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
+		v := secrets.NewValue([]byte(s.app.env.Get(name)))
+		if v.IsZero() && name != "AWS_SESSION_TOKEN" {
+			return nil, misused("export "+name+"=...   (or leave --shell-credentials out: pass holds a key)", "--shell-credentials, but %s is not set", name)
+		}
+		if !v.IsZero() {
+			s.redactor.Add(v)
+			out[name] = v
+		}
+	}
+	return out, nil
 }
 
 // What backendLogin calls the parts of a key.
@@ -117,6 +136,8 @@ func (s *session) reauth(ctx context.Context, of secrets.Secret) error {
 }
 
 func (s *session) reopenState(ctx context.Context) error {
+	// The key that is being rotated may be the shell's: what stays is in pass.
+	s.app.opts.shellCredentials = false
 	env, err := s.stateKeys(ctx)
 	if err != nil {
 		return err

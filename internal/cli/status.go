@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
@@ -42,6 +43,9 @@ Exit codes: 0 ok, 1 failed, 2 usage, 4 the record of a secret could not be read.
 			rows := s.records().Status(cmd.Context())
 			loose := s.uncommitted(cmd.Context())
 			s.progress.Close()
+			if lost := lostState(rows); lost != nil && !a.opts.json {
+				return errors.Join(lost, s.close())
+			}
 			if a.opts.json {
 				err = printJSON(s.out, statusDocument(rows, loose))
 			} else {
@@ -53,6 +57,21 @@ Exit codes: 0 ok, 1 failed, 2 usage, 4 the record of a secret could not be read.
 			return errors.Join(err, s.close())
 		},
 	}
+}
+
+// lostState is what keeps every record from being read, nil where one could be:
+// the same line for each secret would tell no more.
+func lostState(rows []rotation.Standing) error {
+	var lost *backend.S3Error
+	for _, r := range rows {
+		if !errors.As(r.Err, &lost) {
+			return nil
+		}
+	}
+	if lost == nil {
+		return nil
+	}
+	return &codedError{fmt.Errorf("no record can be read: %w", lost), exitCannotTell}
 }
 
 // looseFile is a stack's config file that git has not seen as it stands: an up

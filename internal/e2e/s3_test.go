@@ -63,7 +63,10 @@ func (w *sandboxed) gateways() []string {
 func TestStripeIsRotatedWithTheStateOnS3(t *testing.T) {
 	w := worldOnS3(t)
 	key := w.pass(stripeKey)
-	rep := decode(t, w.must("rotate", "--secret", "stripe", "--yes", "--json").stdout)
+	// What the operator's shell has of AWS is for something else.
+	shell := w.with("AWS_ACCESS_KEY_ID=SCWWRONG", "AWS_SECRET_ACCESS_KEY=wrong", "AWS_SESSION_TOKEN=wrong", "AWS_PROFILE=nobody",
+		"AWS_REGION=nowhere", "AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_ENDPOINT_URL_S3=http://127.0.0.1:1")
+	rep := decode(t, shell.must("rotate", "--secret", "stripe", "--yes", "--json").stdout)
 	require.Equal(t, "DONE", rep.State)
 	require.Equal(t, w.swapped("stripe", stripeKey, key), w.truth().Consumers["stripe-backend"].RunsWith["STRIPE_SECRET_KEY"])
 	events := w.bucketEvents("stripe")

@@ -129,6 +129,24 @@ func Open(ctx context.Context, address string, env map[string]secrets.Value, cli
 }
 
 func openS3(ctx context.Context, u *url.URL, env map[string]secrets.Value, hc *http.Client) (*blob.Bucket, error) {
+	client, err := s3Client(u, env, hc)
+	if err != nil {
+		return nil, err
+	}
+	bucket, err := s3blob.OpenBucket(ctx, client, u.Host, &s3blob.Options{
+		RequestChecksumCalculation: client.Options().RequestChecksumCalculation})
+	if err != nil {
+		return nil, fmt.Errorf("opening the state backend: %w", Explain(err))
+	}
+	if sub := placeOf(u).Prefix; sub != "" {
+		bucket = blob.PrefixedBucket(bucket, sub)
+	}
+	return bucket, nil
+}
+
+// s3Client has the given credentials and no others: nothing is read from the
+// process's environment, a profile or a machine's metadata.
+func s3Client(u *url.URL, env map[string]secrets.Value, hc *http.Client) (*s3.Client, error) {
 	if env[accessKey].IsZero() || env[secretKey].IsZero() {
 		return nil, fmt.Errorf("opening the state backend: no %s and %s are given: %w", accessKey, secretKey, ErrAuth)
 	}
@@ -141,16 +159,8 @@ func openS3(ctx context.Context, u *url.URL, env map[string]secrets.Value, hc *h
 	if err != nil {
 		return nil, err
 	}
-	client := s3.NewFromConfig(cfg, options)
-	bucket, err := s3blob.OpenBucket(ctx, client, u.Host, &s3blob.Options{
-		RequestChecksumCalculation: client.Options().RequestChecksumCalculation})
-	if err != nil {
-		return nil, fmt.Errorf("opening the state backend: %w", Explain(err))
-	}
-	if sub := strings.Trim(u.Path, "/"); sub != "" {
-		bucket = blob.PrefixedBucket(bucket, sub+"/")
-	}
-	return bucket, nil
+	place := placeOf(u)
+	return s3.NewFromConfig(cfg, options, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, place.explaining) }), nil
 }
 
 // s3Options reads the parameters of the address as gocloud.dev does.

@@ -249,7 +249,7 @@ func list(ctx context.Context, b *blob.Bucket, prefix string) ([]string, error) 
 // denied knows the answers of S3 servers to a wrong or missing key.
 func denied(err error) bool {
 	return answered(err, "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId",
-		"Forbidden", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidToken")
+		"Forbidden", "ExpiredToken", "InvalidToken")
 }
 
 // answered reports whether the S3 server answered with one of the codes.
@@ -261,8 +261,13 @@ func answered(err error, codes ...string) bool {
 // Explain keeps what an error of the bucket is about and drops the request it
 // quotes; a refused credential becomes ErrAuth.
 func Explain(err error) error {
-	var api smithy.APIError
+	var (
+		api  smithy.APIError
+		told *S3Error
+	)
 	switch {
+	case errors.As(err, &told):
+		return told
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
