@@ -166,6 +166,10 @@ const (
 	KindConfig ConsumerKind = "config"
 	// KindWorker is a Cloudflare Worker whose secrets a declared stack sets.
 	KindWorker ConsumerKind = "worker"
+	// KindContainer is a Scaleway serverless container, and KindNamespace a
+	// namespace of them, whose secret variables a declared stack sets.
+	KindContainer ConsumerKind = "container"
+	KindNamespace ConsumerKind = "namespace"
 	// KindPass reads pass at every run and needs no roll-out.
 	KindPass ConsumerKind = "pass"
 	// KindBackend is the state backend.
@@ -183,8 +187,14 @@ type Consumer struct {
 	Stack string       `yaml:"stack"`
 	// Worker is the script's name (kind worker).
 	Worker string `yaml:"worker"`
-	// Values maps the name at the consumer (config key, Worker secret) to the
-	// name of one of the secret's entries.
+	// Container is the container's name (kind container). Namespace is the name
+	// or id of its namespace, or of the one meant (kind namespace). Region is
+	// only needed where services.scaleway.region is another.
+	Container string `yaml:"container"`
+	Namespace string `yaml:"namespace"`
+	Region    string `yaml:"region"`
+	// Values maps the name at the consumer (config key, Worker secret, variable)
+	// to the name of one of the secret's entries.
 	Values map[string]string `yaml:"values"`
 	// Optional lists names of Values that are only set where the stack's
 	// config already has them.
@@ -218,8 +228,9 @@ type Probe struct {
 	// BadURL is the negative control of by: http.
 	BadURL string `yaml:"badUrl"`
 	// Container is the name of a Scaleway container (by: hash). Region and
-	// Namespace (an id) are only needed where services.scaleway.region is
-	// another or two containers share the name.
+	// Namespace (a name or id) are only needed where services.scaleway.region is
+	// another or two containers share the name. A consumer of kind container or
+	// namespace fills these and Variables in itself.
 	Container string `yaml:"container"`
 	Region    string `yaml:"region"`
 	Namespace string `yaml:"namespace"`

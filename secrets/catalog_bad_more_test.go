@@ -2,7 +2,7 @@ package secrets_test
 
 func badConsumers() []badCatalog {
 	return []badCatalog{
-		{"kind: worker", "kind: lambda", `32:15: secrets[cf].consumers[edge].kind: found "lambda", expected one of config, worker, pass, backend, registry, manual`},
+		{"kind: worker", "kind: lambda", `32:15: secrets[cf].consumers[edge].kind: found "lambda", expected one of config, worker, container, namespace, pass, backend, registry, manual`},
 		{"      - name: project\n        kind: config\n", "      - name: edge\n        kind: config\n", `32:9: secrets[cf].consumers[edge].name: found a second consumer named edge, expected a name of its own for each consumer of a secret`},
 		{"- name: project\n        kind", "- name: The Project\n        kind", `27:15: secrets[cf].consumers[The Project].name: found "The Project", expected a name of lower-case letters, digits and -`},
 		{"        stack: project\n", "", `27:9: secrets[cf].consumers[project].stack: found nothing, expected stack for a consumer of kind config`},

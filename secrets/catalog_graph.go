@@ -85,6 +85,10 @@ func (c Consumer) title() string {
 		return "stack " + c.Stack
 	case KindWorker:
 		return "Worker " + c.Worker
+	case KindContainer:
+		return "container " + c.Container + " of " + c.Namespace
+	case KindNamespace:
+		return "namespace " + c.Namespace
 	case KindBackend:
 		return "state backend"
 	case KindRegistry:

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
 
 const workersSecret = "cloudflare:index/workersSecret:WorkersSecret"
 
 // Unexpected lists the changes of a preview that are not the expected
 // secret-bearing ones. What is expected: an update whose inputs are the same
-// once secrets are blinded, and in a declared stack the Worker secrets
+// once secrets are blinded, and in a declared stack the holders' secrets
 // themselves, with what a first up creates around them.
 func (t *Target) Unexpected(p engine.Preview) []engine.Change {
 	return slices.DeleteFunc(slices.Clone(p.Changes), t.expected)
@@ -26,7 +27,7 @@ func (t *Target) expected(c engine.Change) bool {
 		return true
 	case !t.Entry.Declared:
 		return false
-	case c.Type == workersSecret:
+	case slices.Contains(hosted.Types(), c.Type):
 		return c.Op == "create" || c.Op == "update"
 	}
 	// The stack itself and its default provider, on a first up.
