@@ -83,3 +83,117 @@ func (w *sandboxed) shopIsAsItWas() {
 		require.Len(w.t, s.Containers, 2)
 	})
 }
+
+// TestDeclaredContainerInTheLongRun: the second roll-out is an update of one
+// name, what is not rotated is not written, and a lost value is written again.
+func TestDeclaredContainerInTheLongRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.shop(w.runsNow("stripe-backend"))
+	catalog := w.placesCatalog(shopContainer)
+	w.must("rotate", "--secret", "stripe", "--yes", "--catalog", catalog)
+	first := w.runsNow("shop")
+	w.must("rotate", "--secret", "stripe", "--entry", "secret-key", "--yes", "--catalog", catalog)
+	second := w.runsNow("shop")
+	require.NotEqual(t, first.key, second.key)
+	require.Equal(t, first.webhook, second.webhook)
+	require.Equal(t, map[string]int{http.MethodPatch: 2}, w.writes("/containers/"))
+	w.shopIsAsItWas()
+
+	gone := w.run("preview", "--stack", "places", "--catalog", catalog)
+	require.Zero(t, gone.code, gone.stderr)
+	require.NotContains(t, gone.stdout, "update")
+}
+
+// TestDeclaredContainerThatFails: what does not come up is no success, the old
+// value lives on, and the same command ends well once somebody mended it.
+func TestDeclaredContainerThatFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.runsNow("stripe-backend")
+	w.shop(old)
+	catalog := w.placesCatalog(shopContainer)
+	command := []string{"rotate", "--secret", "stripe", "--yes", "--catalog", catalog}
+
+	// Not fit at plan time: nothing is issued.
+	w.disturb("tamper", "container-error", "shop", "no such image")
+	refused := w.run(command...)
+	require.Equal(t, 1, refused.code, refused.stderr)
+	require.Contains(t, refused.stderr, "shop")
+	require.Contains(t, refused.stderr, "no such image")
+	require.Empty(t, w.events("stripe"))
+	w.disturb("tamper", "container-mended", "shop")
+
+	w.disturb("tamper", "container-breaks", "shop", "exit status 3")
+	failed := w.run(command...)
+	require.Equal(t, 1, failed.code, failed.stderr)
+	require.Contains(t, failed.stderr, "container shop")
+	require.Contains(t, failed.stderr, "exit status 3")
+	require.True(t, w.lives(old.key))
+	require.Equal(t, old.key, w.pass("verifieddit/stripe/secret-key"), "not promoted")
+	require.Equal(t, old, w.runsNow("shop"))
+
+	w.disturb("tamper", "container-mended", "shop")
+	w.must(command...)
+	now := w.runsNow("shop")
+	require.NotEqual(t, old.key, now.key)
+	require.False(t, w.lives(old.key))
+	require.Equal(t, now.key, w.pass("verifieddit/stripe/secret-key"))
+	w.shopIsAsItWas()
+}
+
+// TestDeclaredContainerGoesBack from a value that it does not come up with.
+func TestDeclaredContainerGoesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.runsNow("stripe-backend")
+	w.shop(old)
+	catalog := w.placesCatalog(shopContainer)
+	w.disturb("tamper", "container-breaks", "shop", "exit status 3")
+	require.Equal(t, 1, w.run("rotate", "--secret", "stripe", "--yes", "--catalog", catalog).code)
+	w.change(func(s *world.State) {
+		c, _ := s.Container("shop")
+		c.Mends = true
+	})
+	w.must("rollback", "--secret", "stripe", "--yes", "--catalog", catalog)
+	require.Equal(t, old, w.runsNow("shop"))
+	require.True(t, w.lives(old.key))
+	require.Equal(t, old.key, w.pass("verifieddit/stripe/secret-key"))
+	w.shopIsAsItWas()
+}
+
+const wholeNamespace = `      - {name: space, kind: namespace, stack: places, namespace: verifieddit, values: {SHARED_KEY: secret-key, SHARED_HOOK: webhook-secret}, probe: {kind: exact, by: hash}}
+`
+
+// TestDeclaredNamespace: all its containers run with what it gives them.
+func TestDeclaredNamespace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.runsNow("stripe-backend")
+	values := map[string]string{"SHARED_KEY": old.key, "SHARED_HOOK": old.webhook, "FOREIGN": "not ours"}
+	hashes, err := world.HashSecrets(values)
+	require.NoError(t, err)
+	w.shop(old)
+	w.change(func(s *world.State) {
+		s.Namespaces[0].Secrets, s.Namespaces[0].Hashes = values, hashes
+		s.RollOutNamespace(s.Namespaces[0])
+	})
+	w.await("the namespace is rolled out", func() bool { return w.truth().Consumers["shop"].RunsWith["SHARED_KEY"] == old.key })
+	catalog := w.placesCatalog(wholeNamespace)
+
+	w.disturb("tamper", "container-breaks", "shop", "exit status 3")
+	failed := w.run("rotate", "--secret", "stripe", "--yes", "--catalog", catalog)
+	require.Equal(t, 1, failed.code, failed.stderr)
+	require.Contains(t, failed.stderr, "container shop is in error (status error): exit status 3")
+	require.True(t, w.lives(old.key))
+	w.disturb("tamper", "container-mended", "shop")
+	w.must("rotate", "--secret", "stripe", "--yes", "--catalog", catalog)
+	for _, name := range []string{"shop", "stripe-backend"} {
+		runs := w.truth().Consumers[name].RunsWith
+		require.Equal(t, w.pass("verifieddit/stripe/secret-key"), runs["SHARED_KEY"], name)
+		require.Equal(t, w.pass("verifieddit/stripe/webhook-secret"), runs["SHARED_HOOK"], name)
+		require.Equal(t, "not ours", runs["FOREIGN"], name)
+	}
+	require.False(t, w.lives(old.key))
+	require.Equal(t, map[string]int{http.MethodPatch: 2}, w.writes("/namespaces/"), "one for each up")
+}

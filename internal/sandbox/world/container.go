@@ -29,6 +29,8 @@ type Container struct {
 	ErrorSince *time.Time `json:"error_since,omitempty"`
 	// Breaks is the Error that the next revision will bring.
 	Breaks string `json:"breaks,omitempty"`
+	// Mends says that the next revision comes up whatever stood before.
+	Mends bool `json:"mends,omitempty"`
 	// Revisions are what was rolled out, oldest first.
 	Revisions []Revision `json:"revisions"`
 }
@@ -150,6 +152,9 @@ func (s *State) RollOut(c *Container) {
 	}
 	maps.Copy(merged, c.Secrets)
 	c.UpdatedAt, c.SettledAt = now, now.Add(s.Settings.ContainerDelay.Duration())
+	if c.Mends {
+		c.Error, c.ErrorSince, c.Mends = "", nil, false
+	}
 	if c.Breaks != "" {
 		since := now.Add(-time.Nanosecond)
 		c.Error, c.ErrorSince, c.Breaks = c.Breaks, &since, ""

@@ -18,6 +18,9 @@ type Hashed struct {
 	// Hashes are argon2id hashes of the container's own secret variables. Those
 	// that it has of its namespace are not among them.
 	Hashes map[string]string
+	// Shadowed says, by variable, why the hash of a namespace is not that of
+	// what a container of it runs with.
+	Shadowed map[string]string
 }
 
 // Hashes asks for the hashes of one container or namespace, at API v1 and, where
@@ -30,7 +33,7 @@ func (c *Client) Hashes(ctx context.Context, cred services.Credential, p Place) 
 	}
 	out := h.found.hashed()
 	if p.Name == "" && out.Unfit == "" {
-		out.Unfit, err = h.behind(ctx)
+		err = h.behind(ctx, &out)
 	}
 	return out, err
 }

@@ -224,12 +224,12 @@ func (h *holder) members(ctx context.Context) ([]hashedContainer, error) {
 	return slices.DeleteFunc(list.Containers, func(k hashedContainer) bool { return k.Namespace != h.found.ID }), nil
 }
 
-// behind says why the hashes of a namespace do not tell what its containers run
-// with; empty if they do.
-func (h *holder) behind(ctx context.Context) (string, error) {
+// behind completes the hashes of a namespace with what keeps its containers from
+// running with them.
+func (h *holder) behind(ctx context.Context, out *Hashed) error {
 	list, err := h.members(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
 	for _, k := range list {
 		name := "its container " + printable(k.Name)
@@ -237,17 +237,18 @@ func (h *holder) behind(ctx context.Context) (string, error) {
 		case k.Status == "created":
 			// Made and never deployed: nothing runs.
 		case unfit != "":
-			return name + ": " + unfit, nil
+			out.Unfit = name + ": " + unfit
 		case k.Updated.Before(h.found.Updated):
-			return name + " was not deployed since the namespace was changed", nil
+			out.Unfit = name + " was not deployed since the namespace was changed"
 		}
-		for variable := range h.found.Secrets {
-			if _, own := k.Secrets[variable]; own {
-				return name + " has a " + printable(variable) + " of its own", nil
+		for variable := range k.Secrets {
+			if out.Shadowed == nil {
+				out.Shadowed = map[string]string{}
 			}
+			out.Shadowed[variable] = name + " has a " + printable(variable) + " of its own"
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // serves returns an error unless the last deployment went well.
