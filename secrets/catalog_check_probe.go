@@ -15,7 +15,7 @@ func proofBy(kind ProofKind) []string {
 	case ProofWorks:
 		return []string{"http", "login"}
 	case ProofPresent:
-		return []string{"names", "person"}
+		return []string{"names", "updated", "person"}
 	}
 	return nil
 }
@@ -130,6 +130,8 @@ func (c *checker) wired(at place, s Secret, kind ConsumerKind) {
 		scw := services.Scaleway
 		c.want(scw.API != "" && scw.AccessKey != "" && scw.SecretKey != "", at, string(kind),
 			"services.scaleway with api, accessKey and secretKey")
+	case KindActions:
+		c.want(services.GitHub.API != "" && services.GitHub.Token != "", at, "actions", "services.github with api and token")
 	case KindBackend:
 		c.want(s.holds(c.cat.State.SecretKey), at, "backend", "state.secretKey to be an entry of secret "+s.Name)
 	case KindRegistry:

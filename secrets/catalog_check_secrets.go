@@ -112,6 +112,7 @@ func kindRules() map[ConsumerKind]kindRule {
 		KindWorker:    {needs: []string{"stack", "worker", "values"}, by: []string{"attest", "http", "names", "person"}},
 		KindContainer: {needs: []string{"stack", "container", "namespace", "values"}, allows: []string{"region"}, by: []string{"attest", "hash", "http", "person"}},
 		KindNamespace: {needs: []string{"stack", "namespace", "values"}, allows: []string{"region"}, by: []string{"attest", "hash", "http", "person"}},
+		KindActions:   {needs: []string{"stack", "values"}, allows: []string{"repository", "environment", "organization"}, by: []string{"attest", "http", "updated", "person"}},
 		KindPass:      {by: []string{"pass"}},
 		KindBackend:   {by: []string{"login"}},
 		KindRegistry:  {by: []string{"login"}},
@@ -120,7 +121,7 @@ func kindRules() map[ConsumerKind]kindRule {
 }
 
 func consumerKinds() []ConsumerKind {
-	return []ConsumerKind{KindConfig, KindWorker, KindContainer, KindNamespace, KindPass, KindBackend, KindRegistry, KindManual}
+	return []ConsumerKind{KindConfig, KindWorker, KindContainer, KindNamespace, KindActions, KindPass, KindBackend, KindRegistry, KindManual}
 }
 
 func (c *checker) consumer(at place, s Secret, consumer Consumer) {
@@ -133,7 +134,8 @@ func (c *checker) consumer(at place, s Secret, consumer Consumer) {
 		set  bool
 	}{
 		{"stack", consumer.Stack != ""}, {"worker", consumer.Worker != ""},
-		{"container", consumer.Container != ""}, {"namespace", consumer.Namespace != ""}, {"region", consumer.Region != ""}, {"values", len(consumer.Values) > 0},
+		{"container", consumer.Container != ""}, {"namespace", consumer.Namespace != ""}, {"region", consumer.Region != ""},
+		{"repository", consumer.Repository != ""}, {"environment", consumer.Environment != ""}, {"organization", consumer.Organization != ""}, {"values", len(consumer.Values) > 0},
 		{"optional", len(consumer.Optional) > 0}, {"steps", len(consumer.Steps) > 0},
 	}
 	for _, field := range has {
@@ -182,6 +184,10 @@ func (c *checker) values(at place, s Secret, consumer Consumer) {
 			if c.wantKey(isConfigKey(name), own, quote(name), "a config key of letters, digits and . _ -") {
 				c.uniqueKey(own, consumer.Stack, name)
 			}
+		case KindActions:
+			if c.wantKey(isActionsName(name), own, quote(name), actionsNameForm) {
+				c.uniqueHeld(own, consumer, name)
+			}
 		case KindWorker, KindContainer, KindNamespace:
 			if c.wantKey(isVariable(name), own, quote(name), variableForm) {
 				c.uniqueHeld(own, consumer, name)
@@ -198,32 +204,4 @@ func (c *checker) values(at place, s Secret, consumer Consumer) {
 func (c *checker) uniqueKey(at place, stack, key string) {
 	first, free := c.claim(at, "key", stack+"\x00"+key)
 	c.wantKey(free, at, fmt.Sprintf("config key %s, which %s sets already", key, first), "each config key of stack "+stack+" once")
-}
-
-// uniqueHeld: a holder has each name once, and its stack each config key.
-func (c *checker) uniqueHeld(at place, consumer Consumer, name string) {
-	first, free := c.claim(at, string(consumer.Kind), consumer.Holder()+"\x00"+name)
-	if c.wantKey(free, at, fmt.Sprintf("%s, which %s sets already", name, first), "each secret of "+consumer.title()+" once") {
-		c.uniqueKey(at, consumer.Stack, consumer.ConfigKey(name))
-	}
-}
-
-// holderWord is what messages call a kind of holder.
-func holderWord(k ConsumerKind) string {
-	if k == KindWorker {
-		return "Worker"
-	}
-	return string(k)
-}
-
-// holderNames checks the names that go into requests and config keys.
-func (c *checker) holderNames(at place, consumer Consumer) {
-	if consumer.Kind == KindContainer || consumer.Kind == KindNamespace {
-		c.want(consumer.Region != "", at.key("region"), "nothing", "a region, here or as services.scaleway.region")
-	}
-	for _, field := range []struct{ name, text string }{
-		{"container", consumer.Container}, {"namespace", consumer.Namespace}, {"region", consumer.Region},
-	} {
-		c.text(field.text == "" || isName(field.text), at.key(field.name), field.text, nameForm)
-	}
 }

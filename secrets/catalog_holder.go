@@ -2,10 +2,10 @@ package secrets
 
 import "strings"
 
-// Holds reports whether a declared stack sets the consumer's secrets as
+// Held reports whether a declared stack sets the consumer's secrets as
 // resources: they have to be given a config key each.
 func (k ConsumerKind) Held() bool {
-	return k == KindWorker || k == KindContainer || k == KindNamespace
+	return k == KindWorker || k == KindContainer || k == KindNamespace || k == KindActions
 }
 
 // Holder names what holds the consumer's secrets, for people and for telling
@@ -18,6 +18,8 @@ func (c Consumer) Holder() string {
 		return c.Region + "/" + c.Namespace + "/" + c.Container
 	case KindNamespace:
 		return c.Region + "/" + c.Namespace
+	case KindActions:
+		return c.Organization + c.Repository + " " + c.Environment
 	}
 	return ""
 }
@@ -33,10 +35,21 @@ func (c Consumer) ConfigKey(name string) string {
 		name = c.Container + "-" + name
 	case KindNamespace:
 		name = c.Namespace + "-" + name
+	case KindActions:
+		where := c.Organization + c.Repository
+		if c.Environment != "" {
+			where += "-" + c.Environment
+		}
+		name = where + "-" + name
 	default:
 		return name
 	}
-	return strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(letters+digits+".-", r) {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
 }
 
 // fillHolder completes a consumer of a container or namespace: its region, and

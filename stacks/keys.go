@@ -41,7 +41,11 @@ func (r Ref) Resource() (name, property string) {
 	if r.Worker != "" {
 		return r.Worker + "/" + r.Name, "secretText"
 	}
-	return string(r.Place.Kind) + "/" + r.Place.Scope + "/" + r.Place.Name, "secretEnvironmentVariables." + r.Name
+	name = string(r.Place.Kind) + "/" + r.Place.Scope + "/" + r.Place.Name
+	if r.Place.Kind.Package() == hosted.GitHub {
+		return name + "/" + r.Name, "value"
+	}
+	return name, "secretEnvironmentVariables." + r.Name
 }
 
 // place is the holder that a consumer of the catalog is; the zero Holder for a
@@ -52,6 +56,15 @@ func place(c secrets.Consumer) hosted.Holder {
 		return hosted.Holder{Kind: hosted.Container, Scope: c.Region + "/" + c.Namespace, Name: c.Container}
 	case secrets.KindNamespace:
 		return hosted.Holder{Kind: hosted.Namespace, Scope: c.Region, Name: c.Namespace}
+	}
+	switch {
+	case c.Kind != secrets.KindActions:
+	case c.Organization != "":
+		return hosted.Holder{Kind: hosted.Organization, Name: c.Organization}
+	case c.Environment != "":
+		return hosted.Holder{Kind: hosted.Environment, Scope: c.Repository, Name: c.Environment}
+	default:
+		return hosted.Holder{Kind: hosted.Repository, Name: c.Repository}
 	}
 	return hosted.Holder{}
 }

@@ -25,7 +25,7 @@ var accountPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Declared builds the program of a stack that the catalog declares: every
 // secret of every Worker in it, and the secret variables of every container and
-// namespace, as resources. accountID is the Cloudflare account, an identifier
+// namespace and every Actions secret, as resources. accountID is the Cloudflare account, an identifier
 // and not a secret; only Workers need it. The program takes values only from
 // the stack's config: its address is open to every local user while it runs,
 // and would hand out what a closure holds.
@@ -53,6 +53,8 @@ func Declared(cat *secrets.Catalog, stack, accountID string) (Program, error) {
 			switch {
 			case ref.Worker != "":
 				err = workerSecret(ctx, accountID, ref)
+			case ref.Place.Kind.Package() == hosted.GitHub:
+				err = actionsSecret(ctx, ref)
 			case !done[ref.Place]:
 				done[ref.Place] = true
 				err = variables(ctx, ref.Place, refs)

@@ -53,9 +53,9 @@ type Workers interface {
 // Places are the services of the other holders of secrets.
 type Places interface {
 	hosted.Store
-	// Deployable returns an error if the holder is missing or would not come up
-	// with a change of its secrets.
-	Deployable(ctx context.Context, h hosted.Holder) error
+	// Deployable returns an error if the holder is missing, or would not take a
+	// change of these secrets or not come up with it.
+	Deployable(ctx context.Context, h hosted.Holder, names ...string) error
 }
 
 // Deployable returns an error if the consumer is a holder of secrets that is
@@ -70,7 +70,7 @@ func (f *Fleet) Deployable(ctx context.Context, c secrets.Consumer) error {
 	case f.Places == nil:
 		return fmt.Errorf("looking at %s: there is no way to ask", h)
 	}
-	return f.Places.Deployable(ctx, h)
+	return f.Places.Deployable(ctx, h, slices.Sorted(maps.Keys(c.Values))...)
 }
 
 // Fits says why the consumer would refuse the value under the name, by the

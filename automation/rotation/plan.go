@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -316,14 +317,18 @@ func (r *run) questions(j *job, want services.Credential, withReaders bool) []pr
 const (
 	workerLimit    = 5 * 1024
 	containerLimit = 1000
+	actionsLimit   = 48 * 1024
 )
 
 // fits tests new values that are at hand against every consumer's limit.
 func (r *run) fits(j *job) error {
 	for _, c := range j.secret.Consumers {
 		limit := workerLimit
-		if c.Kind == secrets.KindConfig {
+		switch c.Kind {
+		case secrets.KindConfig:
 			limit = containerLimit
+		case secrets.KindActions:
+			limit = actionsLimit
 		}
 		for at, name := range c.Values {
 			v := j.goal()[name]
@@ -346,13 +351,17 @@ func (r *run) workersReady(ctx context.Context) error {
 	var seen []string
 	for _, j := range r.rolling() {
 		for _, c := range j.secret.Consumers {
-			if !c.Kind.Held() || slices.Contains(seen, string(c.Kind)+c.Holder()) {
+			holder := string(c.Kind) + c.Holder()
+			if c.Kind != secrets.KindWorker { // one may have a name and lack another
+				holder += fmt.Sprint(slices.Sorted(maps.Keys(c.Values)))
+			}
+			if !c.Kind.Held() || slices.Contains(seen, holder) {
 				continue
 			}
 			if c.Kind != secrets.KindWorker && (j.back || j.continued && j.state.AtLeast(journal.Deploying)) {
 				continue
 			}
-			seen = append(seen, string(c.Kind)+c.Holder())
+			seen = append(seen, holder)
 			if err := r.Fleet.Deployable(ctx, c); err != nil {
 				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{again(j.secret.Name)}}
 			}

@@ -2,11 +2,17 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services/github"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/scaleway"
+	"github.com/sanmarcsoft/secret-rotation/stacks"
 	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
 
@@ -36,8 +42,33 @@ func placeOf(h hosted.Holder) scaleway.Place {
 	return scaleway.Place{Region: region, Namespace: namespace, Name: h.Name}
 }
 
+// actionsOf is where GitHub has the holder; false if it is none of GitHub's.
+func actionsOf(h hosted.Holder) (github.Place, bool) {
+	switch h.Kind {
+	case hosted.Repository:
+		return github.Place{Repository: h.Name}, true
+	case hosted.Environment:
+		return github.Place{Repository: h.Scope, Environment: h.Name}, true
+	case hosted.Organization:
+		return github.Place{Organization: h.Name}, true
+	}
+	return github.Place{}, false
+}
+
+// githubToken is the token that pass holds at that moment.
+func (s *session) githubToken(ctx context.Context) (secrets.Value, error) {
+	return s.entry(ctx, s.catalog.Services.GitHub.Token)
+}
+
 // Names implements hosted.Store.
 func (p places) Names(ctx context.Context, h hosted.Holder) ([]string, error) {
+	if at, ok := actionsOf(h); ok {
+		token, err := p.s.githubToken(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return p.s.services.GitHub.Names(ctx, token, at)
+	}
 	key, err := p.s.scalewayKey(ctx)
 	if err != nil {
 		return nil, err
@@ -47,6 +78,13 @@ func (p places) Names(ctx context.Context, h hosted.Holder) ([]string, error) {
 
 // Write implements hosted.Store.
 func (p places) Write(ctx context.Context, h hosted.Holder, set map[string]secrets.Value) error {
+	if at, ok := actionsOf(h); ok {
+		token, err := p.s.githubToken(ctx)
+		if err != nil {
+			return err
+		}
+		return p.s.services.GitHub.Set(ctx, token, at, set)
+	}
 	key, err := p.s.scalewayKey(ctx)
 	if err != nil {
 		return err
@@ -55,10 +93,31 @@ func (p places) Write(ctx context.Context, h hosted.Holder, set map[string]secre
 }
 
 // Deployable implements rollout.Places.
-func (p places) Deployable(ctx context.Context, h hosted.Holder) error {
+func (p places) Deployable(ctx context.Context, h hosted.Holder, names ...string) error {
+	if at, ok := actionsOf(h); ok {
+		token, err := p.s.githubToken(ctx)
+		if err != nil {
+			return err
+		}
+		return p.s.services.GitHub.Settable(ctx, token, at, names...)
+	}
 	key, err := p.s.scalewayKey(ctx)
 	if err != nil {
 		return err
 	}
 	return p.s.services.Scaleway.Deployable(ctx, key, placeOf(h))
+}
+
+// updated says when the consumer's Actions secrets were last set.
+func (p places) updated(ctx context.Context, c secrets.Consumer) (map[string]time.Time, error) {
+	h, _ := stacks.HolderOf(c, "")
+	at, ok := actionsOf(h)
+	if !ok {
+		return nil, fmt.Errorf("consumer %s is not at GitHub", c.Name)
+	}
+	token, err := p.s.githubToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.s.services.GitHub.Updated(ctx, token, at, slices.Sorted(maps.Keys(c.Values))...)
 }

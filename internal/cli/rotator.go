@@ -94,8 +94,17 @@ func (s *session) asker(f *rollout.Fleet) *proof.Asker {
 		Names: func(ctx context.Context, worker string) ([]string, error) {
 			return f.Workers.Names(ctx, f.Account, worker)
 		},
-		Login:  s.login,
-		Hashes: s.hashes,
+		Login:   s.login,
+		Hashes:  s.hashes,
+		Updated: places{s}.updated,
+		Since: func(ctx context.Context, secret string) (time.Time, error) {
+			log, err := s.journal.Open(ctx, secret)
+			if err != nil {
+				return time.Time{}, err
+			}
+			events, err := log.Events(ctx)
+			return rotation.WrittenSince(events), err
+		},
 	}
 }
 

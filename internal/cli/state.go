@@ -110,7 +110,8 @@ func (s *session) reauth(ctx context.Context, of secrets.Secret) error {
 	own := s.catalog.Services
 	return errors.Join(
 		stays([]secrets.ConsumerKind{secrets.KindWorker}, own.Cloudflare.Token),
-		stays([]secrets.ConsumerKind{secrets.KindContainer, secrets.KindNamespace}, own.Scaleway.AccessKey, own.Scaleway.SecretKey))
+		stays([]secrets.ConsumerKind{secrets.KindContainer, secrets.KindNamespace}, own.Scaleway.AccessKey, own.Scaleway.SecretKey),
+		stays([]secrets.ConsumerKind{secrets.KindActions}, own.GitHub.Token))
 }
 
 // listHolders lists the secrets of every holder of these kinds, as the next

@@ -13,10 +13,11 @@ type Package string
 const (
 	Cloudflare Package = "cloudflare"
 	Scaleway   Package = "scaleway"
+	GitHub     Package = "github"
 )
 
 // Packages are all that a declared stack may need, in a fixed order.
-func Packages() []Package { return []Package{Cloudflare, Scaleway} }
+func Packages() []Package { return []Package{Cloudflare, Scaleway, GitHub} }
 
 // Package that serves holders of this kind.
 func (k Kind) Package() Package {
@@ -67,7 +68,7 @@ type resourceKind struct {
 	refuses func(name string, v secrets.Value) string
 }
 
-func dialects() []dialect { return []dialect{cloudflareDialect(), scalewayDialect()} }
+func dialects() []dialect { return []dialect{cloudflareDialect(), scalewayDialect(), githubDialect()} }
 
 func dialectOf(p Package) (dialect, bool) {
 	if p == "" {

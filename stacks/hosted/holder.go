@@ -15,19 +15,28 @@ const (
 	Worker    Kind = "Worker"
 	Container Kind = "container"
 	Namespace Kind = "namespace"
+	// The holders of GitHub Actions secrets.
+	Repository   Kind = "repository"
+	Environment  Kind = "environment"
+	Organization Kind = "organization"
 )
 
 // Holder is one thing at a service that holds secrets under names.
 type Holder struct {
 	Kind Kind
 	// Scope is what the name is unique in: a Worker's account, a container's
-	// REGION/NAMESPACE, a namespace's region.
+	// REGION/NAMESPACE, a namespace's region, an environment's repository.
 	Scope string
 	Name  string
 }
 
 // String is how messages call it: Worker badges, container payments.
-func (h Holder) String() string { return string(h.Kind) + " " + h.Name }
+func (h Holder) String() string {
+	if h.Kind == Environment {
+		return string(h.Kind) + " " + h.Name + " of " + h.Scope
+	}
+	return string(h.Kind) + " " + h.Name
+}
 
 // Store is the holders' side: the service that lists and writes their secrets.
 type Store interface {

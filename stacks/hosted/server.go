@@ -1,6 +1,6 @@
 // Package hosted serves Pulumi providers from this process, for secrets only:
-// package "cloudflare" for Worker secrets and "scaleway" for the secret
-// variables of containers. The registry's plugin for Workers replaces a secret
+// package "cloudflare" for Worker secrets, "scaleway" for the secret variables of
+// containers and "github" for the secrets of Actions. The registry's plugin for Workers replaces a secret
 // whose text changed and then deletes, by name, what it has just written; here a
 // change is an update in place, all secrets of a holder go out in one request,
 // and nothing is ever deleted or, of holders, made.
