@@ -44,6 +44,7 @@ type Services struct {
 	Stripe      StripeService      `yaml:"stripe"`
 	Clerk       ClerkService       `yaml:"clerk"`
 	Sightengine SightengineService `yaml:"sightengine"`
+	GitHub      GitHubService      `yaml:"github"`
 }
 
 // CloudflareService: Token, Account and Zones are pass paths.
@@ -80,6 +81,12 @@ type ClerkService struct {
 // SightengineService is where Sightengine's API is, without /1.0.
 type SightengineService struct {
 	API string `yaml:"api"`
+}
+
+// GitHubService: Token is the pass path of the token that sets Actions secrets.
+type GitHubService struct {
+	API   string `yaml:"api"`
+	Token string `yaml:"token"`
 }
 
 // Identifier is an entry that is not secret and is not rotated.
@@ -166,6 +173,13 @@ const (
 	KindConfig ConsumerKind = "config"
 	// KindWorker is a Cloudflare Worker whose secrets a declared stack sets.
 	KindWorker ConsumerKind = "worker"
+	// KindContainer is a Scaleway serverless container, and KindNamespace a
+	// namespace of them, whose secret variables a declared stack sets.
+	KindContainer ConsumerKind = "container"
+	KindNamespace ConsumerKind = "namespace"
+	// KindActions is a repository, an environment of it or an organization at
+	// GitHub, whose Actions secrets a declared stack sets.
+	KindActions ConsumerKind = "actions"
 	// KindPass reads pass at every run and needs no roll-out.
 	KindPass ConsumerKind = "pass"
 	// KindBackend is the state backend.
@@ -183,8 +197,19 @@ type Consumer struct {
 	Stack string       `yaml:"stack"`
 	// Worker is the script's name (kind worker).
 	Worker string `yaml:"worker"`
-	// Values maps the name at the consumer (config key, Worker secret) to the
-	// name of one of the secret's entries.
+	// Container is the container's name (kind container). Namespace is the name
+	// or id of its namespace, or of the one meant (kind namespace). Region is
+	// only needed where services.scaleway.region is another.
+	Container string `yaml:"container"`
+	Namespace string `yaml:"namespace"`
+	Region    string `yaml:"region"`
+	// Repository is OWNER/NAME, and Environment one of it; Organization stands in
+	// their place (kind actions).
+	Repository   string `yaml:"repository"`
+	Environment  string `yaml:"environment"`
+	Organization string `yaml:"organization"`
+	// Values maps the name at the consumer (config key, Worker secret, variable)
+	// to the name of one of the secret's entries.
 	Values map[string]string `yaml:"values"`
 	// Optional lists names of Values that are only set where the stack's
 	// config already has them.
@@ -211,15 +236,17 @@ type Probe struct {
 	// the stack's config), hash (Scaleway's hashes of Container's variables),
 	// environ (the environment of the process in PidFile), pass (read the
 	// entry), http (URL uses the credential; BadURL must fail), login (log in
-	// with the value), names (the consumer's list of names), person (somebody
+	// with the value), names (the consumer's list of names), updated (GitHub's date
+	// of the secret's last change), person (somebody
 	// tests it and types its name).
 	By  string `yaml:"by"`
 	URL string `yaml:"url"`
 	// BadURL is the negative control of by: http.
 	BadURL string `yaml:"badUrl"`
 	// Container is the name of a Scaleway container (by: hash). Region and
-	// Namespace (an id) are only needed where services.scaleway.region is
-	// another or two containers share the name.
+	// Namespace (a name or id) are only needed where services.scaleway.region is
+	// another or two containers share the name. A consumer of kind container or
+	// namespace fills these and Variables in itself.
 	Container string `yaml:"container"`
 	Region    string `yaml:"region"`
 	Namespace string `yaml:"namespace"`

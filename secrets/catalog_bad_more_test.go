@@ -2,7 +2,7 @@ package secrets_test
 
 func badConsumers() []badCatalog {
 	return []badCatalog{
-		{"kind: worker", "kind: lambda", `32:15: secrets[cf].consumers[edge].kind: found "lambda", expected one of config, worker, pass, backend, registry, manual`},
+		{"kind: worker", "kind: lambda", `32:15: secrets[cf].consumers[edge].kind: found "lambda", expected one of config, worker, container, namespace, actions, pass, backend, registry, manual`},
 		{"      - name: project\n        kind: config\n", "      - name: edge\n        kind: config\n", `32:9: secrets[cf].consumers[edge].name: found a second consumer named edge, expected a name of its own for each consumer of a secret`},
 		{"- name: project\n        kind", "- name: The Project\n        kind", `27:15: secrets[cf].consumers[The Project].name: found "The Project", expected a name of lower-case letters, digits and -`},
 		{"        stack: project\n", "", `27:9: secrets[cf].consumers[project].stack: found nothing, expected stack for a consumer of kind config`},
@@ -116,7 +116,7 @@ func badRest() []badCatalog {
 		{"    api: https://api.cloudflare.com/client/v4\n", "    api: api.cloudflare.com\n", `11:10: services.cloudflare.api: found "api.cloudflare.com", expected an http or https address`},
 		{"registry: 'https://rg.example'", "registry: rg.example", `14:24: services.scaleway.registry: found "rg.example", expected an http or https address`},
 		{"image: space/image", "image: image", `14:53: services.scaleway.image: found "image", expected NAMESPACE/IMAGE`},
-		{"scaleway: {", "clouds: {}\n  scaleway: {", `14:3: services.clouds: found the unknown key "clouds", expected one of cloudflare, scaleway, stripe, clerk, sightengine`},
+		{"scaleway: {", "clouds: {}\n  scaleway: {", `14:3: services.clouds: found the unknown key "clouds", expected one of cloudflare, scaleway, stripe, clerk, sightengine, github`},
 		{"name: local", "name: Local", `51:11: environments[Local].name: found "Local", expected a name of lower-case letters, digits and -`},
 		{"    variables: {KEY: team/key/secret}\n    text: {URL: state.url}\n", "", `51:5: environments[local]: found no variable, expected variables or text`},
 		{"{KEY: team/key/secret}", "{KEY-1: team/key/secret}", `52:17: environments[local].variables.KEY-1: found "KEY-1", expected a name of letters, digits and _ that begins with no digit`},

@@ -15,7 +15,7 @@ func proofBy(kind ProofKind) []string {
 	case ProofWorks:
 		return []string{"http", "login"}
 	case ProofPresent:
-		return []string{"names", "person"}
+		return []string{"names", "updated", "person"}
 	}
 	return nil
 }
@@ -36,14 +36,15 @@ func (c *checker) probe(at place, s Secret, consumer Consumer, rule kindRule) {
 	c.probeAddress(at.key("url"), "url", p.URL, p.By, p.By == "attest" || p.By == "http")
 	c.probeAddress(at.key("badUrl"), "badUrl", p.BadURL, p.By, p.By == "http")
 	c.text(p.BadURL == "" || p.BadURL != p.URL, at.key("badUrl"), p.BadURL, "another address than url: this one must fail")
-	c.probeFields(at, p)
-	if p.By == "hash" || p.By == "environ" {
+	c.probeFields(at, consumer)
+	if (p.By == "hash" && !consumer.Kind.Held()) || p.By == "environ" {
 		c.probeVariables(at.key("variables"), s, consumer)
 	}
 }
 
 // probeFields checks the fields of by: hash and by: environ.
-func (c *checker) probeFields(at place, p Probe) {
+func (c *checker) probeFields(at place, consumer Consumer) {
+	p := consumer.Probe
 	for _, field := range []struct {
 		name, text, by string
 		needed         bool
@@ -52,7 +53,9 @@ func (c *checker) probeFields(at place, p Probe) {
 		{"namespace", p.Namespace, "hash", false}, {"pidFile", p.PidFile, "environ", true},
 	} {
 		own := at.key(field.name)
-		if p.By != field.by {
+		if p.By == "hash" && consumer.Kind.Held() {
+			// Checked as one, below.
+		} else if p.By != field.by {
 			c.want(field.text == "", own, field.name, "no "+field.name+" for by: "+p.By)
 		} else if field.needed {
 			c.want(field.text != "", own, "nothing", field.name+" for by: "+p.By)
@@ -62,6 +65,10 @@ func (c *checker) probeFields(at place, p Probe) {
 	if p.By != "hash" {
 		c.want(p.By == "environ" || len(p.Variables) == 0, at.key("variables"), "variables", "no variables for by: "+p.By)
 		return
+	}
+	if consumer.Kind.Held() {
+		own := p.Container == consumer.Container && p.Namespace == consumer.Namespace && p.Region == consumer.Region && maps.Equal(p.Variables, consumer.Values)
+		c.want(own, at, "a place or variables", "only kind and by: a "+string(consumer.Kind)+" is asked about itself")
 	}
 	scw := c.cat.Services.Scaleway
 	c.want(scw.API != "" && scw.AccessKey != "" && scw.SecretKey != "" && scw.Region+p.Region != "", at.key("by"), "hash",
@@ -119,6 +126,12 @@ func (c *checker) wired(at place, s Secret, kind ConsumerKind) {
 		cf := services.Cloudflare
 		c.want(cf.API != "" && cf.Token != "" && cf.Account != "", at, "worker",
 			"services.cloudflare with api, token and account")
+	case KindContainer, KindNamespace:
+		scw := services.Scaleway
+		c.want(scw.API != "" && scw.AccessKey != "" && scw.SecretKey != "", at, string(kind),
+			"services.scaleway with api, accessKey and secretKey")
+	case KindActions:
+		c.want(services.GitHub.API != "" && services.GitHub.Token != "", at, "actions", "services.github with api and token")
 	case KindBackend:
 		c.want(s.holds(c.cat.State.SecretKey), at, "backend", "state.secretKey to be an entry of secret "+s.Name)
 	case KindRegistry:

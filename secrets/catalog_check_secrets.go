@@ -108,17 +108,20 @@ type kindRule struct {
 
 func kindRules() map[ConsumerKind]kindRule {
 	return map[ConsumerKind]kindRule{
-		KindConfig:   {needs: []string{"stack", "values"}, allows: []string{"optional"}, by: []string{"attest", "config", "hash", "environ", "http", "person"}},
-		KindWorker:   {needs: []string{"stack", "worker", "values"}, by: []string{"attest", "http", "names", "person"}},
-		KindPass:     {by: []string{"pass"}},
-		KindBackend:  {by: []string{"login"}},
-		KindRegistry: {by: []string{"login"}},
-		KindManual:   {needs: []string{"steps"}, allows: []string{"values"}, by: []string{"attest", "environ", "http", "person"}},
+		KindConfig:    {needs: []string{"stack", "values"}, allows: []string{"optional"}, by: []string{"attest", "config", "hash", "environ", "http", "person"}},
+		KindWorker:    {needs: []string{"stack", "worker", "values"}, by: []string{"attest", "http", "names", "person"}},
+		KindContainer: {needs: []string{"stack", "container", "namespace", "values"}, allows: []string{"region"}, by: []string{"attest", "hash", "http", "person"}},
+		KindNamespace: {needs: []string{"stack", "namespace", "values"}, allows: []string{"region"}, by: []string{"attest", "hash", "http", "person"}},
+		KindActions:   {needs: []string{"stack", "values"}, allows: []string{"repository", "environment", "organization"}, by: []string{"attest", "http", "updated", "person"}},
+		KindPass:      {by: []string{"pass"}},
+		KindBackend:   {by: []string{"login"}},
+		KindRegistry:  {by: []string{"login"}},
+		KindManual:    {needs: []string{"steps"}, allows: []string{"values"}, by: []string{"attest", "environ", "http", "person"}},
 	}
 }
 
 func consumerKinds() []ConsumerKind {
-	return []ConsumerKind{KindConfig, KindWorker, KindPass, KindBackend, KindRegistry, KindManual}
+	return []ConsumerKind{KindConfig, KindWorker, KindContainer, KindNamespace, KindActions, KindPass, KindBackend, KindRegistry, KindManual}
 }
 
 func (c *checker) consumer(at place, s Secret, consumer Consumer) {
@@ -130,7 +133,9 @@ func (c *checker) consumer(at place, s Secret, consumer Consumer) {
 		name string
 		set  bool
 	}{
-		{"stack", consumer.Stack != ""}, {"worker", consumer.Worker != ""}, {"values", len(consumer.Values) > 0},
+		{"stack", consumer.Stack != ""}, {"worker", consumer.Worker != ""},
+		{"container", consumer.Container != ""}, {"namespace", consumer.Namespace != ""}, {"region", consumer.Region != ""},
+		{"repository", consumer.Repository != ""}, {"environment", consumer.Environment != ""}, {"organization", consumer.Organization != ""}, {"values", len(consumer.Values) > 0},
 		{"optional", len(consumer.Optional) > 0}, {"steps", len(consumer.Steps) > 0},
 	}
 	for _, field := range has {
@@ -142,6 +147,7 @@ func (c *checker) consumer(at place, s Secret, consumer Consumer) {
 		}
 	}
 	c.steps(at.key("steps"), consumer.Steps)
+	c.holderNames(at, consumer)
 	c.consumerStack(at.key("stack"), consumer)
 	c.values(at, s, consumer)
 	c.probe(at.key("probe"), s, consumer, rule)
@@ -160,10 +166,10 @@ func (c *checker) consumerStack(at place, consumer Consumer) {
 	if c.isBroken(place{}.key("stacks").item(i, "").key("declared").path) {
 		return
 	}
-	switch consumer.Kind {
-	case KindWorker:
-		c.want(stack.Declared, at, "the existing project "+consumer.Stack, "a stack with declared: true, which can hold a Worker's secrets")
-	case KindConfig:
+	switch {
+	case consumer.Kind.Held():
+		c.want(stack.Declared, at, "the existing project "+consumer.Stack, "a stack with declared: true, which can hold a "+holderWord(consumer.Kind)+"'s secrets")
+	case consumer.Kind == KindConfig:
 		c.want(!stack.Declared, at, "the declared stack "+consumer.Stack, "an existing project (dir), whose program reads its config")
 	}
 }
@@ -178,9 +184,13 @@ func (c *checker) values(at place, s Secret, consumer Consumer) {
 			if c.wantKey(isConfigKey(name), own, quote(name), "a config key of letters, digits and . _ -") {
 				c.uniqueKey(own, consumer.Stack, name)
 			}
-		case KindWorker:
+		case KindActions:
+			if c.wantKey(isActionsName(name), own, quote(name), actionsNameForm) {
+				c.uniqueHeld(own, consumer, name)
+			}
+		case KindWorker, KindContainer, KindNamespace:
 			if c.wantKey(isVariable(name), own, quote(name), variableForm) {
-				c.uniqueWorkerSecret(own, consumer, name)
+				c.uniqueHeld(own, consumer, name)
 			}
 		}
 	}
@@ -194,12 +204,4 @@ func (c *checker) values(at place, s Secret, consumer Consumer) {
 func (c *checker) uniqueKey(at place, stack, key string) {
 	first, free := c.claim(at, "key", stack+"\x00"+key)
 	c.wantKey(free, at, fmt.Sprintf("config key %s, which %s sets already", key, first), "each config key of stack "+stack+" once")
-}
-
-func (c *checker) uniqueWorkerSecret(at place, consumer Consumer, name string) {
-	first, free := c.claim(at, "worker", consumer.Worker+"\x00"+name)
-	if c.wantKey(free, at, fmt.Sprintf("%s, which %s sets already", name, first), "each secret of Worker "+consumer.Worker+" once") {
-		// A declared stack keeps it under a key made of the name alone.
-		c.uniqueKey(at, consumer.Stack, strings.ReplaceAll(strings.ToLower(name), "_", "-"))
-	}
 }

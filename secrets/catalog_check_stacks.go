@@ -90,7 +90,7 @@ func (c *checker) services(at place) {
 	s := c.cat.Services
 	for _, service := range []struct{ name, api string }{
 		{"cloudflare", s.Cloudflare.API}, {"scaleway", s.Scaleway.API}, {"stripe", s.Stripe.API},
-		{"clerk", s.Clerk.API}, {"sightengine", s.Sightengine.API},
+		{"clerk", s.Clerk.API}, {"sightengine", s.Sightengine.API}, {"github", s.GitHub.API},
 	} {
 		user := slices.IndexFunc(c.cat.Secrets, func(s Secret) bool { return s.Service == service.name })
 		own := at.key(service.name).key("api")
@@ -114,7 +114,7 @@ func (c *checker) references(at place) {
 	for _, reference := range []struct{ service, key, path string }{
 		{"cloudflare", "token", s.Cloudflare.Token}, {"cloudflare", "account", s.Cloudflare.Account},
 		{"scaleway", "accessKey", s.Scaleway.AccessKey}, {"scaleway", "secretKey", s.Scaleway.SecretKey},
-		{"clerk", "publishableKey", s.Clerk.PublishableKey},
+		{"clerk", "publishableKey", s.Clerk.PublishableKey}, {"github", "token", s.GitHub.Token},
 	} {
 		if reference.path != "" {
 			c.reference(at.key(reference.service).key(reference.key), reference.path)

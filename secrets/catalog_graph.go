@@ -85,6 +85,18 @@ func (c Consumer) title() string {
 		return "stack " + c.Stack
 	case KindWorker:
 		return "Worker " + c.Worker
+	case KindContainer:
+		return "container " + c.Container + " of " + c.Namespace
+	case KindNamespace:
+		return "namespace " + c.Namespace
+	case KindActions:
+		switch {
+		case c.Organization != "":
+			return "Actions of " + c.Organization
+		case c.Environment != "":
+			return "Actions of " + c.Repository + ", " + c.Environment
+		}
+		return "Actions of " + c.Repository
 	case KindBackend:
 		return "state backend"
 	case KindRegistry:

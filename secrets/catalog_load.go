@@ -70,7 +70,7 @@ func Load(file string) (*Catalog, error) {
 
 // Parse checks the catalog in data and fills in what it leaves out: a
 // consumer's name (its stack, else its kind), read: line, a secret's title
-// (its name), providers: hosted. The name goes into errors, which are always a
+// (its name), providers: hosted, a container's region and probe. The name goes into errors, which are always a
 // *CatalogError. Unknown keys are errors.
 func Parse(name string, data []byte) (*Catalog, error) {
 	d := newDecoder(name)
@@ -133,7 +133,7 @@ func contents(file *ast.File) []ast.Node {
 
 func (c *Catalog) fillIn() {
 	for i := range c.Secrets {
-		c.Secrets[i].fillIn()
+		c.Secrets[i].fillIn(c.Services.Scaleway.Region)
 	}
 	for i := range c.Stacks {
 		if c.Stacks[i].Declared && c.Stacks[i].Providers == "" {
@@ -142,7 +142,7 @@ func (c *Catalog) fillIn() {
 	}
 }
 
-func (s *Secret) fillIn() {
+func (s *Secret) fillIn(region string) {
 	if s.Title == "" {
 		s.Title = s.Name
 	}
@@ -159,6 +159,7 @@ func (s *Secret) fillIn() {
 		if c.Name == "" {
 			c.Name = string(c.Kind)
 		}
+		c.fillHolder(region)
 	}
 }
 

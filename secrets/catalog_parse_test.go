@@ -131,7 +131,7 @@ func TestParseReportsEverythingTogetherInOrder(t *testing.T) {
 		"team.yaml:1:10: version: found the number 2, expected 1, the version of this form",
 		`team.yaml:19:14: secrets[cf].service: found "cloud", expected one of cloudflare, scaleway, stripe, clerk, sightengine, manual`,
 		`team.yaml:29:16: secrets[cf].consumers[project].stack: found "projekt", expected a stack of this catalog (project, edge)`,
-		`team.yaml:46:102: secrets[key].consumers[ci].probe.by: found "people", expected one of names, person for proof of kind present`,
+		`team.yaml:46:102: secrets[key].consumers[ci].probe.by: found "people", expected one of names, updated, person for proof of kind present`,
 	}, "\n"))
 }
 

@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -53,6 +54,10 @@ func (v Value) Len() int { return len(v.bytes()) }
 func (v Value) Equal(w Value) bool {
 	return subtle.ConstantTimeCompare(v.bytes(), w.bytes()) == 1
 }
+
+// HasPrefix reports whether the value begins with the text, which must tell
+// nothing about a secret: a form that all values of a kind have, or none may.
+func (v Value) HasPrefix(text string) bool { return bytes.HasPrefix(v.bytes(), []byte(text)) }
 
 // Format implements fmt.Formatter: every verb prints "[secret]".
 func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }

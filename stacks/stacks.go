@@ -6,12 +6,14 @@ package stacks
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
 
 // Program is what an inline stack runs.
@@ -22,8 +24,9 @@ type Program = pulumi.RunFunc
 var accountPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Declared builds the program of a stack that the catalog declares: every
-// secret of every Worker in it, as a resource. accountID is the Cloudflare
-// account, an identifier and not a secret. The program takes values only from
+// secret of every Worker in it, and the secret variables of every container and
+// namespace and every Actions secret, as resources. accountID is the Cloudflare account, an identifier
+// and not a secret; only Workers need it. The program takes values only from
 // the stack's config: its address is open to every local user while it runs,
 // and would hand out what a closure holds.
 func Declared(cat *secrets.Catalog, stack, accountID string) (Program, error) {
@@ -34,20 +37,29 @@ func Declared(cat *secrets.Catalog, stack, accountID string) (Program, error) {
 	if !s.Declared {
 		return nil, fmt.Errorf("building stack %q: it is an existing project (%s) with its own program", stack, s.Dir)
 	}
-	if !accountPattern.MatchString(accountID) {
-		return nil, fmt.Errorf("building stack %q: the Cloudflare account id is not one: %d characters, expected letters and digits",
-			stack, len(accountID))
-	}
 	refs, err := refs(cat, s)
 	if err != nil {
 		return nil, fmt.Errorf("building stack %q: %w", stack, err)
 	}
+	hasWorker := slices.ContainsFunc(refs, func(r Ref) bool { return r.Worker != "" })
+	if hasWorker && !accountPattern.MatchString(accountID) {
+		return nil, fmt.Errorf("building stack %q: the Cloudflare account id is not one: %d characters, expected letters and digits",
+			stack, len(accountID))
+	}
 	return func(ctx *pulumi.Context) error {
+		done := map[hosted.Holder]bool{}
 		for _, ref := range refs {
-			if ref.Worker == "" {
-				continue
+			var err error
+			switch {
+			case ref.Worker != "":
+				err = workerSecret(ctx, accountID, ref)
+			case ref.Place.Kind.Package() == hosted.GitHub:
+				err = actionsSecret(ctx, ref)
+			case !done[ref.Place]:
+				done[ref.Place] = true
+				err = variables(ctx, ref.Place, refs)
 			}
-			if err := workerSecret(ctx, accountID, ref); err != nil {
+			if err != nil {
 				return err
 			}
 		}

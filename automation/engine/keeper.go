@@ -139,7 +139,7 @@ func (k *keeper) run(ctx context.Context, file string, stdin secrets.Value, args
 		Path:     e.opts.CLI.Path,
 		Args:     slices.Concat([]string{"--non-interactive", "--color", "never", "config"}, args[:at], flags, args[at:]),
 		Dir:      s.spec.Dir,
-		Env:      s.environ(nil),
+		Env:      s.environ(nil, nil),
 		Stdin:    stdin,
 		Private:  true,
 		Redactor: e.opts.Redactor,

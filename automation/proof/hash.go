@@ -28,6 +28,9 @@ func (a *Asker) hash(ctx context.Context, q Question) (Answer, string) {
 		return Unknown, got.Unfit
 	}
 	return compare(q, "the container", func(name string, want services.Credential, entry string) (bool, string) {
+		if why := got.Shadowed[name]; why != "" {
+			return false, why
+		}
 		hash, ok := got.Hashes[name]
 		if !ok {
 			return false, "the container shows no hash of " + name

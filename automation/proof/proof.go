@@ -15,6 +15,8 @@
 //     at badUrl for show, is not seen through.
 //   - config, pass, login: the place itself holds the values or takes them.
 //   - names, person: the name is there. Nothing about the value.
+//   - updated: the name is there and was set since our write began. Nothing about
+//     the value: somebody else may have set it since.
 package proof
 
 import (
@@ -87,6 +89,12 @@ type Asker struct {
 	Names func(ctx context.Context, worker string) ([]string, error)
 	// Hashes asks Scaleway about the container that a probe names.
 	Hashes func(ctx context.Context, p secrets.Probe) (scaleway.Hashed, error)
+	// Updated says when each secret of a consumer of kind actions was last set, by
+	// its service's clock; one that it does not have is absent.
+	Updated func(ctx context.Context, c secrets.Consumer) (map[string]time.Time, error)
+	// Since is when the value that a secret's consumers should run with was first
+	// written to them; zero where that is not known.
+	Since func(ctx context.Context, secret string) (time.Time, error)
 	// Proc is where the kernel shows processes; empty means /proc.
 	Proc string
 	// Login tries the credential at a consumer of kind backend or registry.
@@ -124,6 +132,8 @@ func (a *Asker) ask(ctx context.Context, q Question) (Answer, string) {
 		return a.login(ctx, q)
 	case "names":
 		return a.names(ctx, q)
+	case "updated":
+		return a.updated(ctx, q)
 	case "hash":
 		return a.hash(ctx, q)
 	case "environ":

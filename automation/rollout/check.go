@@ -7,13 +7,14 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
 
 const workersSecret = "cloudflare:index/workersSecret:WorkersSecret"
 
 // Unexpected lists the changes of a preview that are not the expected
 // secret-bearing ones. What is expected: an update whose inputs are the same
-// once secrets are blinded, and in a declared stack the Worker secrets
+// once secrets are blinded, and in a declared stack the holders' secrets
 // themselves, with what a first up creates around them.
 func (t *Target) Unexpected(p engine.Preview) []engine.Change {
 	return slices.DeleteFunc(slices.Clone(p.Changes), t.expected)
@@ -27,11 +28,11 @@ func (t *Target) expected(c engine.Change) bool {
 		return true
 	case !t.Entry.Declared:
 		return false
-	case c.Type == workersSecret:
-		// To the registry's plugin every change of a value is a replacement, and so is
-		// what one that was cut off has left. Neither provider deletes what it replaces
-		// (Destroys, official).
-		return c.Op == "create" || c.Op == "update" || c.Op == "replace" && c.SecretOnly
+	case slices.Contains(hosted.Types(), c.Type):
+		// To the registry's plugin every change of a Worker's secret is a replacement,
+		// and so is what one that was cut off has left. Neither provider deletes what it
+		// replaces (Destroys, official).
+		return c.Op == "create" || c.Op == "update" || c.Op == "replace" && c.SecretOnly && c.Type == workersSecret
 	}
 	// The stack itself and its default provider, on a first up.
 	return c.Op == "create" && (c.Type == "pulumi:pulumi:Stack" || strings.HasPrefix(c.Type, "pulumi:providers:"))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/stacks"
 	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
 
@@ -35,9 +36,11 @@ func (t *Target) Preview(ctx context.Context, want map[string]secrets.Value, eve
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	p, err = t.stack.Preview(ctx, engine.PreviewOptions{ConfigFile: file, Providers: providers, Env: env, Events: events})
-	t.updates = map[string]bool{}
+	t.updates = map[string][]string{}
 	for _, c := range p.Changes {
-		t.updates[c.Name] = t.updates[c.Name] || c.Op == "update"
+		if c.Op == "update" || c.Op == "replace" {
+			t.updates[c.Name] = append(t.updates[c.Name], c.Diffs...)
+		}
 	}
 	return p, err
 }
@@ -91,14 +94,14 @@ func (t *Target) previewFirst(ctx context.Context, want map[string]secrets.Value
 // Outcome is what an up did.
 type Outcome struct {
 	engine.Result
-	// TakenOver are Worker secrets that were taken into state without a write;
-	// their values are not proven.
+	// TakenOver are secrets that were taken into state without a write; their
+	// values are not proven.
 	TakenOver []string
 }
 
 // Deploy writes the config secrets of want into the stack's file and runs one
-// up. rotated names the keys that must go out to their Worker; every other key
-// of a declared stack is only taken into state where the Worker lists it.
+// up. In a declared stack these go out to their holders; every other secret is
+// only taken into state where its holder lists it.
 func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, message string, events func(engine.Event)) (out Outcome, err error) {
 	env, err := t.plugins(ctx)
 	if err != nil {
@@ -117,26 +120,29 @@ func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, mess
 		t.Values = map[string]secrets.Value{}
 	}
 	maps.Copy(t.Values, want)
-	server, err := t.serve(ctx, t.sets(want))
+	served, err := t.serve(ctx, t.sets(want))
 	if err != nil {
 		return Outcome{}, err
 	}
-	providers := maps.Clone(t.fleet.Providers)
-	if server != nil {
-		providers = map[string]int{"cloudflare": server.Port()}
+	providers := t.fleet.Providers
+	if served != nil {
+		providers = served.ports()
 	}
-	result, upErr := t.stack.Up(ctx, engine.UpOptions{Message: message, Providers: providers, Env: env, Sequential: t.official(), Events: events})
+	result, upErr := t.stack.Up(ctx, engine.UpOptions{Message: message, Providers: maps.Clone(providers), Env: env, Sequential: t.official(), Events: events})
 	out.Result = result
-	if server == nil {
-		return out, upErr
+	closeErr := served.close()
+	var failures []error
+	for _, server := range served {
+		for _, names := range server.Adopted() {
+			out.TakenOver = append(out.TakenOver, names...)
+		}
+		for holder, failure := range server.Failures() {
+			// The service's own error says more than the engine's account of it.
+			failures = append(failures, fmt.Errorf("setting secrets of %s: %w", holder, failure))
+		}
 	}
-	closeErr := server.Close()
-	for _, names := range server.Adopted() {
-		out.TakenOver = append(out.TakenOver, names...)
-	}
-	for worker, failure := range server.Failed() {
-		// The service's own error says more than the engine's account of it.
-		upErr = fmt.Errorf("setting secrets of Worker %s: %w", worker, failure)
+	if len(failures) > 0 {
+		upErr = errors.Join(failures...)
 	}
 	return out, errors.Join(upErr, closeErr)
 }
@@ -155,58 +161,94 @@ func (t *Target) Uncommitted() string {
 	}
 }
 
-// sets splits a declared stack's copies by Worker: what want holds is written,
+// sets splits a declared stack's copies by holder: what want holds is written,
 // and so is what the state does not know yet (a run that died between the write
 // and the save of the state); the rest is adopted.
-func (t *Target) sets(want map[string]secrets.Value) []hosted.Set {
-	byWorker := map[string]*hosted.Set{}
+func (t *Target) sets(want map[string]secrets.Value) map[hosted.Package][]hosted.Set {
+	byHolder := map[hosted.Holder]*hosted.Set{}
 	for key, ref := range t.Refs {
-		if ref.Worker == "" || !t.Holds(key) {
+		holder := ref.Holder(t.fleet.Account)
+		if holder == (hosted.Holder{}) || !t.Holds(key) {
 			continue
 		}
-		set := byWorker[ref.Worker]
+		set := byHolder[holder]
 		if set == nil {
-			set = &hosted.Set{Account: t.fleet.Account, Worker: ref.Worker, Write: map[string]secrets.Value{}, Adopt: map[string]secrets.Value{}}
-			byWorker[ref.Worker] = set
+			set = &hosted.Set{Holder: holder, Write: map[string]secrets.Value{}, Adopt: map[string]secrets.Value{}}
+			byHolder[holder] = set
 		}
-		if slices.Contains(t.Again, ref.Worker+"/"+ref.Name) {
+		if slices.Contains(t.Again, key) {
 			set.Again = append(set.Again, ref.Name)
 		}
 		if value, ok := want[key]; ok {
 			set.Write[ref.Name] = value
-		} else if value, ok := t.Values[key]; ok && t.updates[ref.Worker+"/"+ref.Name] {
+		} else if value, ok := t.Values[key]; ok && t.differs(ref) {
 			set.Write[ref.Name] = value
 		} else if ok {
 			set.Adopt[ref.Name] = value
 		}
 	}
-	sets := make([]hosted.Set, 0, len(byWorker))
-	for _, set := range byWorker {
-		sets = append(sets, *set)
+	sets := map[hosted.Package][]hosted.Set{}
+	for holder, set := range byHolder {
+		sets[holder.Kind.Package()] = append(sets[holder.Kind.Package()], *set)
 	}
 	return sets
 }
 
-// serve starts the provider of Worker secrets for a declared stack.
-func (t *Target) serve(ctx context.Context, sets []hosted.Set) (*hosted.Server, error) {
-	if !t.Entry.Declared || t.official() {
+// differs reports whether the last preview would have updated the copy.
+func (t *Target) differs(ref stacks.Ref) bool {
+	resource, property := ref.Resource()
+	return slices.Contains(t.updates[resource], property)
+}
+
+// served are the providers of one operation, one listener for each package.
+type served map[hosted.Package]*hosted.Server
+
+func (s served) ports() map[string]int {
+	out := map[string]int{}
+	for name, server := range s {
+		out[string(name)] = server.Port()
+	}
+	return out
+}
+
+func (s served) close() error {
+	errs := make([]error, 0, len(s))
+	for _, server := range s {
+		errs = append(errs, server.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// serve starts the providers of a declared stack. All are served, whatever the
+// catalog declares now: the state may hold a resource that has left it.
+func (t *Target) serve(ctx context.Context, sets map[hosted.Package][]hosted.Set) (served, error) {
+	if !t.Entry.Declared {
 		return nil, nil
 	}
-	server, err := hosted.Serve(ctx, hosted.Config{Sets: sets, Writer: t.fleet.Workers, Log: t.fleet.Log})
-	if err != nil {
-		return nil, fmt.Errorf("serving the provider of stack %s: %w", t.Name, err)
+	out := served{}
+	for _, name := range hosted.Packages() {
+		if name == hosted.Cloudflare && t.official() {
+			continue
+		}
+		server, err := hosted.Serve(ctx, hosted.Config{
+			Package: name, Sets: sets[name], Writer: t.fleet.Workers, Store: t.fleet.Places, Log: t.fleet.Log,
+		})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("serving the provider %s of stack %s: %w", name, t.Name, err), out.close())
+		}
+		out[name] = server
 	}
-	return server, nil
+	return out, nil
 }
 
 // providers are the ports for one operation, and what ends them.
-func (t *Target) providers(ctx context.Context, sets []hosted.Set) (map[string]int, func() error, error) {
-	server, err := t.serve(ctx, sets)
+func (t *Target) providers(ctx context.Context, sets map[hosted.Package][]hosted.Set) (map[string]int, func() error, error) {
+	served, err := t.serve(ctx, sets)
 	if err != nil {
 		return nil, nil, err
 	}
-	if server == nil {
+	if served == nil {
 		return t.fleet.Providers, func() error { return nil }, nil
 	}
-	return map[string]int{"cloudflare": server.Port()}, server.Close, nil
+	return served.ports(), served.close, nil
 }

@@ -40,7 +40,9 @@ type Fleet struct {
 	// variables that point it elsewhere than services.cloudflare.api says.
 	Token     func(ctx context.Context) (secrets.Value, error)
 	PluginEnv map[string]string
-	// Log takes warnings of the provider of Worker secrets, one line each.
+	// Places writes the secrets of every holder that is no Worker.
+	Places Places
+	// Log takes warnings of the served providers, one line each.
 	Log func(line string)
 }
 
@@ -50,6 +52,38 @@ type Workers interface {
 	// Deployable returns an error if the Worker is missing or would refuse a
 	// change of its secrets.
 	Deployable(ctx context.Context, account, worker string) error
+}
+
+// Places are the services of the other holders of secrets.
+type Places interface {
+	hosted.Store
+	// Deployable returns an error if the holder is missing, or would not take a
+	// change of these secrets or not come up with it.
+	Deployable(ctx context.Context, h hosted.Holder, names ...string) error
+}
+
+// Deployable returns an error if the consumer is a holder of secrets that is
+// missing or could not take a change of them now.
+func (f *Fleet) Deployable(ctx context.Context, c secrets.Consumer) error {
+	h, ok := stacks.HolderOf(c, f.Account)
+	switch {
+	case !ok:
+		return nil
+	case h.Kind == hosted.Worker:
+		return f.Workers.Deployable(ctx, h.Scope, h.Name)
+	case f.Places == nil:
+		return fmt.Errorf("looking at %s: there is no way to ask", h)
+	}
+	return f.Places.Deployable(ctx, h, slices.Sorted(maps.Keys(c.Values))...)
+}
+
+// Fits says why the consumer would refuse the value under the name, by the
+// limits of its service; nil if it takes it.
+func Fits(c secrets.Consumer, name string, v secrets.Value) error {
+	if h, ok := stacks.HolderOf(c, ""); ok && h.Kind != hosted.Worker {
+		return hosted.Fits(h.Kind, name, v)
+	}
+	return nil
 }
 
 // Target is one Pulumi stack that gets secrets.
@@ -64,8 +98,8 @@ type Target struct {
 	Refs map[string]stacks.Ref
 	// Values are the decrypted config secrets as they stand in its file.
 	Values map[string]secrets.Value
-	// Again are the Worker secrets, WORKER/NAME, to be written although the state
-	// has their value: the Worker has lost it.
+	// Again are the config keys of secrets to be written although the state has
+	// their value: their holder has lost it.
 	Again []string
 	// State is what the backend holds of the stack.
 	State engine.State
@@ -73,8 +107,8 @@ type Target struct {
 	stack *engine.Stack
 	spec  engine.StackSpec
 	// updates are the resources that the last preview found different from the
-	// state.
-	updates map[string]bool
+	// state, with the paths of what differs.
+	updates map[string][]string
 }
 
 // Open opens every Pulumi stack behind the catalog's stacks of these names,

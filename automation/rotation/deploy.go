@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -26,7 +28,7 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 		return err
 	}
 	for _, j := range jobs {
-		if err := r.record(ctx, j, r.standing(j, j.atLeast(journal.Deploying), "setting config and running up: "+r.targetNames())); err != nil {
+		if err := r.record(ctx, j, r.standing(j, j.atLeast(journal.Deploying), stepDeploying+r.targetNames())); err != nil {
 			return err
 		}
 	}
@@ -37,6 +39,33 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// stepDeploying begins the step that brings values to the stacks.
+const stepDeploying = "setting config and running up: "
+
+// WrittenSince is when the values that consumers should run with were first
+// deployed to them, by the secret's events, oldest first; zero if they never were.
+// A step that was repeated with the same values may have had nothing to write.
+func WrittenSince(events []journal.Event) time.Time {
+	var since time.Time
+	var of journal.Event
+	for _, e := range slices.Backward(events) {
+		if !strings.HasPrefix(e.Step, stepDeploying) {
+			continue
+		}
+		if !since.IsZero() && !sameWrite(e, of) {
+			break
+		}
+		since, of = e.Time, e
+	}
+	return since
+}
+
+// sameWrite: two events of one rotation in one direction, with the same values.
+func sameWrite(a, b journal.Event) bool {
+	return a.Rotation == b.Rotation && (a.State == journal.RollingBack) == (b.State == journal.RollingBack) &&
+		maps.EqualFunc(a.Entries, b.Entries, func(x, y journal.Move) bool { return x.To == y.To && x.From == y.From })
 }
 
 // atLeast never takes a rotation back: one that was promoted already deploys

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
@@ -97,7 +99,7 @@ func (r *run) relapsed(ctx context.Context) {
 		}
 		for _, res := range r.Asker.AskAll(ctx, r.questions(j, j.goal(), true)) {
 			// A Worker that lost its secrets to somebody's deploy proves nothing.
-			lost := res.Answer == proof.Unknown && (res.Kind == secrets.KindWorker || j.owes(notProven(res.Consumer)))
+			lost := res.Answer == proof.Unknown && (res.Kind.Held() || j.owes(notProven(res.Consumer)))
 			if res.Answer == proof.Differs || lost {
 				j.redeploy = true
 				r.again(j, res.Consumer)
@@ -107,15 +109,15 @@ func (r *run) relapsed(ctx context.Context) {
 	}
 }
 
-// again has a Worker's secrets written although the stack's state has them.
+// again has a holder's secrets written although the stack's state has them.
 func (r *run) again(j *job, consumer string) {
 	for _, c := range j.secret.Consumers {
 		for _, t := range r.targetsOf(j) {
-			if c.Name != consumer || c.Worker == "" || t.Entry.Name != c.Stack {
+			if c.Name != consumer || !c.Kind.Held() || t.Entry.Name != c.Stack {
 				continue
 			}
 			for name := range c.Values {
-				t.Again = append(t.Again, c.Worker+"/"+name)
+				t.Again = append(t.Again, c.ConfigKey(name))
 			}
 		}
 	}
@@ -315,17 +317,25 @@ func (r *run) questions(j *job, want services.Credential, withReaders bool) []pr
 const (
 	workerLimit    = 5 * 1024
 	containerLimit = 1000
+	actionsLimit   = 48 * 1024
 )
 
 // fits tests new values that are at hand against every consumer's limit.
 func (r *run) fits(j *job) error {
 	for _, c := range j.secret.Consumers {
 		limit := workerLimit
-		if c.Kind == secrets.KindConfig {
+		switch c.Kind {
+		case secrets.KindConfig:
 			limit = containerLimit
+		case secrets.KindActions:
+			limit = actionsLimit
 		}
 		for at, name := range c.Values {
-			if v := j.goal()[name]; v.Len() > limit {
+			v := j.goal()[name]
+			if err := rollout.Fits(c, at, v); err != nil {
+				return &Error{Reason: Failed, Secret: j.secret.Name, Detail: fmt.Sprintf("the new %s cannot go to %s: %v", name, c.Name, err)}
+			}
+			if v.Len() > limit {
 				return &Error{Reason: Failed, Secret: j.secret.Name, Detail: fmt.Sprintf("the new %s has %d bytes, and %s takes at most %d for %s", name, v.Len(), c.Name, limit, at)}
 			}
 		}
@@ -333,17 +343,26 @@ func (r *run) fits(j *job) error {
 	return nil
 }
 
-// workersReady refuses Workers that would refuse the change later: missing, or
-// with a newest version that is not deployed (10215).
+// workersReady refuses holders that would refuse the change later: missing, or a
+// Worker with a newest version that is not deployed (10215), or a container that
+// is not ready. One that is in error after this very change was begun is no
+// reason: the same change again, or the way back, is what may mend it.
 func (r *run) workersReady(ctx context.Context) error {
 	var seen []string
 	for _, j := range r.rolling() {
 		for _, c := range j.secret.Consumers {
-			if c.Kind != secrets.KindWorker || slices.Contains(seen, c.Worker) {
+			holder := string(c.Kind) + c.Holder()
+			if c.Kind != secrets.KindWorker { // one may have a name and lack another
+				holder += fmt.Sprint(slices.Sorted(maps.Keys(c.Values)))
+			}
+			if !c.Kind.Held() || slices.Contains(seen, holder) {
 				continue
 			}
-			seen = append(seen, c.Worker)
-			if err := r.Fleet.Workers.Deployable(ctx, r.Fleet.Account, c.Worker); err != nil {
+			if c.Kind != secrets.KindWorker && (j.back || j.continued && j.state.AtLeast(journal.Deploying)) {
+				continue
+			}
+			seen = append(seen, holder)
+			if err := r.Fleet.Deployable(ctx, c); err != nil {
 				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{again(j.secret.Name)}}
 			}
 		}

@@ -25,7 +25,7 @@ func (s *session) fleet() *rollout.Fleet {
 	}
 	f := &rollout.Fleet{
 		Catalog: s.catalog, Engine: s.engine, Root: s.root(), Project: s.project(), Passphrase: s.passphrase, Environ: environ,
-		Workers: workers{s}, Log: func(line string) { s.progress.Note(s.app.style().Warn("! ") + line) }, Account: s.ids[s.catalog.Services.Cloudflare.Account],
+		Workers: workers{s}, Places: places{s}, Log: func(line string) { s.progress.Note(s.app.style().Warn("! ") + line) }, Account: s.ids[s.catalog.Services.Cloudflare.Account],
 	}
 	f.Token = func(ctx context.Context) (secrets.Value, error) {
 		return s.entry(ctx, s.catalog.Services.Cloudflare.Token)
@@ -97,23 +97,26 @@ func (s *session) asker(f *rollout.Fleet) *proof.Asker {
 		Names: func(ctx context.Context, worker string) ([]string, error) {
 			return f.Workers.Names(ctx, f.Account, worker)
 		},
-		Login:  s.login,
-		Hashes: s.hashes,
+		Login:   s.login,
+		Hashes:  s.hashes,
+		Updated: places{s}.updated,
+		Since: func(ctx context.Context, secret string) (time.Time, error) {
+			log, err := s.journal.Open(ctx, secret)
+			if err != nil {
+				return time.Time{}, err
+			}
+			events, err := log.Events(ctx)
+			return rotation.WrittenSince(events), err
+		},
 	}
 }
 
-// hashes asks Scaleway about a container with the key that pass holds at that
-// moment: it may be the very one that this run rotates.
+// hashes asks Scaleway about a container.
 func (s *session) hashes(ctx context.Context, p secrets.Probe) (scaleway.Hashed, error) {
-	access, err := s.entry(ctx, s.catalog.Services.Scaleway.AccessKey)
+	key, err := s.scalewayKey(ctx)
 	if err != nil {
 		return scaleway.Hashed{}, err
 	}
-	secret, err := s.entry(ctx, s.catalog.Services.Scaleway.SecretKey)
-	if err != nil {
-		return scaleway.Hashed{}, err
-	}
-	key := services.Credential{scaleway.AccessEntry: access, scaleway.SecretEntry: secret}
 	return s.services.Scaleway.Hashes(ctx, key, scaleway.Place{Region: p.Region, Namespace: p.Namespace, Name: p.Container})
 }
 

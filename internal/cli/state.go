@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/stacks"
+	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
 
 // stateKeys are the state backend's credentials: those that pass holds, and
@@ -117,18 +120,39 @@ func (s *session) reauth(ctx context.Context, of secrets.Secret) error {
 			return fmt.Errorf("opening the state backend with the key that stays: %w", err)
 		}
 	}
-	if !slices.ContainsFunc(of.Entries, func(e secrets.Entry) bool { return e.Path == s.catalog.Services.Cloudflare.Token }) {
-		return nil
+	stays := func(kinds []secrets.ConsumerKind, paths ...string) error {
+		if !slices.ContainsFunc(of.Entries, func(e secrets.Entry) bool { return slices.Contains(paths, e.Path) }) {
+			return nil
+		}
+		return s.listHolders(ctx, kinds)
 	}
-	var asked []string
+	own := s.catalog.Services
+	return errors.Join(
+		stays([]secrets.ConsumerKind{secrets.KindWorker}, own.Cloudflare.Token),
+		stays([]secrets.ConsumerKind{secrets.KindContainer, secrets.KindNamespace}, own.Scaleway.AccessKey, own.Scaleway.SecretKey),
+		stays([]secrets.ConsumerKind{secrets.KindActions}, own.GitHub.Token))
+}
+
+// listHolders lists the secrets of every holder of these kinds, as the next
+// roll-out will have to.
+func (s *session) listHolders(ctx context.Context, kinds []secrets.ConsumerKind) error {
+	account := s.ids[s.catalog.Services.Cloudflare.Account]
+	asked := map[hosted.Holder]bool{}
 	for _, other := range s.catalog.Secrets {
 		for _, c := range other.Consumers {
-			if c.Worker == "" || slices.Contains(asked, c.Worker) {
+			h, ok := stacks.HolderOf(c, account)
+			if !ok || asked[h] || !slices.Contains(kinds, c.Kind) {
 				continue
 			}
-			asked = append(asked, c.Worker)
-			if _, err := (workers{s}).Names(ctx, s.ids[s.catalog.Services.Cloudflare.Account], c.Worker); err != nil {
-				return fmt.Errorf("listing the secrets of Worker %s with the token that stays: %w", c.Worker, err)
+			asked[h] = true
+			var err error
+			if h.Kind == hosted.Worker {
+				_, err = workers{s}.Names(ctx, h.Scope, h.Name)
+			} else {
+				_, err = places{s}.Names(ctx, h)
+			}
+			if err != nil {
+				return fmt.Errorf("listing the secrets of %s with the credential that stays: %w", h, err)
 			}
 		}
 	}

@@ -26,6 +26,9 @@ func (s *Sandbox) Catalog(c *secrets.Catalog) *secrets.Catalog {
 	sv.Scaleway.Registry = s.servers.url(registryServer)
 	sv.Stripe.API = s.servers.url(world.Stripe)
 	sv.Clerk.API = s.servers.url(world.Clerk) + "/v1"
+	if sv.GitHub.API != "" {
+		sv.GitHub.API = s.servers.url(world.GitHub)
+	}
 	sv.Sightengine.API = s.servers.url(world.Sightengine)
 	out.Secrets = slices.Clone(c.Secrets)
 	for i, secret := range out.Secrets {

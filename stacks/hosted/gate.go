@@ -16,7 +16,7 @@ import (
 // value once.
 const maxStrikes = 100
 
-// gate decides whether a request to the Worker's API may start, and knows the
+// gate decides whether a request to the service's API may start, and knows the
 // ones that are under way.
 type gate struct {
 	log    func(string)

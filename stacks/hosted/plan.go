@@ -1,7 +1,6 @@
 package hosted
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,81 +9,78 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
-// Cloudflare's limits: secrets in one bulk request, bytes in one secret.
-const (
-	maxBulk = 100
-	maxText = 5 * 1024
-)
-
-// Set is what one operation may do to one Worker.
+// Set is what one operation may do to one holder.
 type Set struct {
-	// Account is the Cloudflare account's id, Worker the script's name.
+	// Account is the Cloudflare account's id, Worker the script's name. Holder
+	// names a holder of any other kind, in their place.
 	Account, Worker string
-	// Write goes out whole, in one Bulk, at the first Create or Update that
-	// needs it. At most 100 names.
+	Holder          Holder
+	// Write goes out whole, in one Bulk or Write, at the first Create or Update
+	// that needs it. Of a Worker at most 100 names.
 	Write map[string]secrets.Value
-	// Adopt is taken into state without a write, if the Worker lists the name.
-	// Only a Create adopts: a value that differs from the state's must be
-	// written, or the state would lie.
+	// Adopt is taken into state without a write, if the holder lists the name.
+	// Only what the state does not know yet is adopted: a value that differs
+	// from the state's must be written, or the state would lie.
 	Adopt map[string]secrets.Value
 	// Again names secrets that are written although the state has the value
-	// already: the Worker has lost it behind the state's back.
+	// already: the holder has lost it behind the state's back.
 	Again []string
 }
 
-// Writer is the Worker's side: the service that lists and writes its secrets.
-type Writer interface {
-	// Names lists the names of the Worker's secrets.
-	Names(ctx context.Context, account, worker string) ([]string, error)
-	// Bulk writes the set in one request, as one version of the Worker. Its
-	// error must not hold a value; it is shown.
-	Bulk(ctx context.Context, account, worker string, set map[string]secrets.Value) error
+func (s Set) holder() Holder {
+	if s.Holder == (Holder{}) {
+		return Holder{Worker, s.Account, s.Worker}
+	}
+	return s.Holder
 }
 
-// workerKey tells Workers apart: names are unique within an account only.
-type workerKey struct{ account, worker string }
-
-// plan is the checked copy of the sets, one worker per key.
-type plan map[workerKey]*worker
+// plan is the checked copy of the sets, one holding per holder.
+type plan map[Holder]*holding
 
 // newPlan copies and checks the sets, so that what cannot work is refused
 // before the engine starts.
-func newPlan(sets []Set, w Writer, g *gate) (plan, error) {
-	if len(sets) > 0 && w == nil {
-		return nil, errors.New("planning Worker secrets: no writer given")
+func newPlan(d dialect, sets []Set, store Store, g *gate) (plan, error) {
+	if len(sets) > 0 && store == nil {
+		return nil, fmt.Errorf("planning secrets of package %s: no writer given", d.name)
 	}
 	p := plan{}
 	for _, set := range sets {
-		key := workerKey{set.Account, set.Worker}
-		if err := set.check(); err != nil {
-			return nil, fmt.Errorf("planning the secrets of Worker %q: %w", set.Worker, err)
+		h := set.holder()
+		kind := d.resource(func(r resourceKind) bool { return r.holds == h.Kind })
+		if kind == nil {
+			return nil, fmt.Errorf("planning the secrets of %s %q: package %s has no such thing", h.Kind, h.Name, d.name)
 		}
-		if p[key] != nil {
-			return nil, fmt.Errorf("planning the secrets of Worker %q: two sets for one Worker", set.Worker)
+		if err := set.check(kind, h); err != nil {
+			return nil, fmt.Errorf("planning the secrets of %s %q: %w", h.Kind, h.Name, err)
+		}
+		if p[h] != nil {
+			return nil, fmt.Errorf("planning the secrets of %s %q: two sets for one %s", h.Kind, h.Name, h.Kind)
 		}
 		own := set
-		own.Write, own.Adopt = maps.Clone(set.Write), maps.Clone(set.Adopt)
-		p[key] = &worker{set: own, writer: w, gate: g}
+		own.Write, own.Adopt, own.Again = maps.Clone(set.Write), maps.Clone(set.Adopt), slices.Clone(set.Again)
+		p[h] = &holding{holder: h, kind: kind, set: own, store: store, gate: g}
 	}
 	return p, nil
 }
 
-func (s Set) check() error {
-	if s.Account == "" || s.Worker == "" {
-		return errors.New("account or Worker is not named")
+func (s Set) check(k *resourceKind, h Holder) error {
+	if h.Scope == "" && h.Kind == Worker || h.Name == "" {
+		return fmt.Errorf("account or %s is not named", h.Kind)
 	}
-	if len(s.Write) > maxBulk {
-		return fmt.Errorf("%d secrets to write, one request takes %d", len(s.Write), maxBulk)
+	if k.most > 0 && len(s.Write) > k.most {
+		return fmt.Errorf("%d secrets to write, one request takes %d", len(s.Write), k.most)
 	}
 	for _, m := range []map[string]secrets.Value{s.Write, s.Adopt} {
 		for _, name := range slices.Sorted(maps.Keys(m)) {
-			switch v := m[name]; {
+			v := m[name]
+			switch {
 			case name == "":
 				return errors.New("a secret has no name")
 			case v.IsZero():
 				return fmt.Errorf("secret %s is empty", name)
-			case v.Len() > maxText:
-				return fmt.Errorf("secret %s has %d bytes, a Worker takes %d", name, v.Len(), maxText)
+			}
+			if why := k.refuses(name, v); why != "" {
+				return fmt.Errorf("secret %s %s", name, why)
 			}
 		}
 	}

@@ -1,9 +1,8 @@
 package hosted
 
 import (
-	"crypto/md5" //nolint:gosec // not for security: the official provider's id
-	"encoding/hex"
-	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -13,16 +12,6 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
-
-// The official properties. All but the text are the resource's identity.
-const (
-	propAccount = "accountId"
-	propName    = "name"
-	propScript  = "scriptName"
-	propText    = "secretText"
-)
-
-func identity() []string { return []string{propAccount, propName, propScript} }
 
 // shape says what a property holds.
 type shape int
@@ -35,9 +24,12 @@ const (
 )
 
 // properties is a resource's inputs or outputs as they came.
-type properties struct{ m resource.PropertyMap }
+type properties struct {
+	m    resource.PropertyMap
+	kind *resourceKind
+}
 
-func decode(what string, s *structpb.Struct) (properties, error) {
+func decode(kind *resourceKind, what string, s *structpb.Struct) (properties, error) {
 	m, err := plugin.UnmarshalProperties(s, plugin.MarshalOptions{
 		Label: what, KeepUnknowns: true, KeepSecrets: true, KeepResources: true,
 	})
@@ -45,83 +37,123 @@ func decode(what string, s *structpb.Struct) (properties, error) {
 		// The SDK's error is dropped: it may quote a value.
 		return properties{}, status.Errorf(codes.InvalidArgument, "reading the %s: not in the engine's format", what)
 	}
-	return properties{m}, nil
+	return properties{m, kind}, nil
 }
 
 // get unwraps a property of its secret mark.
 func (p properties) get(key string) (string, shape) {
-	v, ok := p.m[resource.PropertyKey(key)]
-	for ok {
-		switch {
-		case v.IsSecret():
-			v = v.SecretValue().Element
-		case v.IsComputed():
-			return "", unknown
-		case v.IsString():
-			return v.StringValue(), text
-		case v.IsNull():
-			return "", missing
+	v, ok := bare(p.m[resource.PropertyKey(key)])
+	switch {
+	case !ok:
+		return "", missing
+	case v.IsComputed():
+		return "", unknown
+	case v.IsString():
+		return v.StringValue(), text
+	}
+	return "", other
+}
+
+// bare takes the secret marks off; false if nothing is there.
+func bare(v resource.PropertyValue) (resource.PropertyValue, bool) {
+	for v.IsSecret() {
+		v = v.SecretValue().Element
+	}
+	return v, !v.IsNull()
+}
+
+// values are the secrets by name. Only a whole set has the shape text.
+func (p properties) values() (map[string]secrets.Value, shape) {
+	if !p.kind.all {
+		id, _ := p.identity()
+		_, name := p.kind.where(id)
+		s, kind := p.get(p.kind.text)
+		return map[string]secrets.Value{name: secrets.NewValue([]byte(s))}, kind
+	}
+	v, ok := bare(p.m[resource.PropertyKey(p.kind.text)])
+	switch {
+	case !ok:
+		return nil, missing
+	case v.IsComputed():
+		return nil, unknown
+	case !v.IsObject():
+		return nil, other
+	}
+	out, got := map[string]secrets.Value{}, text
+	for key, v := range v.ObjectValue() {
+		switch v, ok := bare(v); {
+		case ok && v.IsString():
+			out[string(key)] = secrets.NewValue([]byte(v.StringValue()))
+		case ok && v.IsComputed():
+			got = unknown
 		default:
-			return "", other
+			return nil, other
 		}
 	}
-	return "", missing
+	return out, got
 }
 
-func (p properties) secret() (secrets.Value, shape) {
-	s, kind := p.get(propText)
-	return secrets.NewValue([]byte(s)), kind
-}
-
-// wanted is one secret at one Worker, complete.
-type wanted struct {
-	key   workerKey
-	name  string
-	value secrets.Value
-}
-
-// complete reads all four properties; a gap is an error that names it.
-func (p properties) complete() (wanted, error) {
-	got := map[string]string{}
-	for _, key := range identity() {
+// identity are the properties that say where it is; the first that is missing,
+// empty or not known is named.
+func (p properties) identity() (id map[string]string, gap string) {
+	id = map[string]string{}
+	for _, key := range p.kind.identity {
 		s, kind := p.get(key)
-		if kind != text || s == "" {
-			return wanted{}, status.Errorf(codes.InvalidArgument, "reading the secret's properties: %s is missing, empty or not known", key)
+		if gap == "" && (kind != text || s == "") {
+			gap = key
 		}
-		got[key] = s
+		id[key] = s
 	}
-	value, kind := p.secret()
-	if kind != text || value.IsZero() {
-		return wanted{}, status.Errorf(codes.InvalidArgument, "reading secret %s of Worker %s: %s is missing, empty or not known",
-			got[propName], got[propScript], propText)
-	}
-	return wanted{workerKey{got[propAccount], got[propScript]}, got[propName], value}, nil
+	return id, gap
 }
 
-// id is the official provider's id of the resource: a stack can move between
-// the two without a change.
-func (w wanted) id() string {
-	sum := md5.Sum([]byte(w.key.account + "/" + w.key.worker + "/" + w.name)) //nolint:gosec // see the import
-	return hex.EncodeToString(sum[:])
+// wanted is one resource, complete: values of one holder, by name.
+type wanted struct {
+	holder Holder
+	id     string
+	values map[string]secrets.Value
 }
 
-// outputs are the four properties with the text marked secret, in the form
+// complete reads all properties; a gap is an error that names it.
+func (p properties) complete() (wanted, error) {
+	id, gap := p.identity()
+	if gap != "" {
+		return wanted{}, status.Errorf(codes.InvalidArgument, "reading the secret's properties: %s is missing, empty or not known", gap)
+	}
+	holder, name := p.kind.where(id)
+	values, kind := p.values()
+	empty := kind != text || len(values) == 0
+	for _, v := range values {
+		empty = empty || v.IsZero()
+	}
+	if empty {
+		what := "secrets"
+		if name != "" {
+			what = "secret " + name
+		}
+		return wanted{}, status.Errorf(codes.InvalidArgument, "reading %s of %s: %s is missing, empty or not known", what, holder, p.kind.text)
+	}
+	return wanted{holder, p.kind.id(id), values}, nil
+}
+
+// outputs are the official properties with the text marked secret, in the form
 // that the caller brought them.
 func (p properties) outputs() (*structpb.Struct, error) {
 	out := resource.PropertyMap{}
-	for _, key := range append(identity(), propText) {
+	for _, key := range append(slices.Clone(p.kind.identity), p.kind.text) {
 		if v, ok := p.m[resource.PropertyKey(key)]; ok {
 			out[resource.PropertyKey(key)] = v
 		}
 	}
-	return seal(out)
+	return properties{out, p.kind}.seal()
 }
 
 // seal encodes properties with the text marked secret.
-func seal(m resource.PropertyMap) (*structpb.Struct, error) {
-	if v, ok := m[propText]; ok && !v.IsSecret() && !v.IsComputed() {
+func (p properties) seal() (*structpb.Struct, error) {
+	m, key := p.m, resource.PropertyKey(p.kind.text)
+	if v, ok := m[key]; ok && !v.IsSecret() && !v.IsComputed() {
 		m = m.Copy()
-		m[propText] = resource.MakeSecret(v)
+		m[key] = resource.MakeSecret(v)
 	}
 	s, err := plugin.MarshalProperties(m, plugin.MarshalOptions{
 		Label: "result", KeepUnknowns: true, KeepSecrets: true, KeepResources: true,
@@ -135,18 +167,28 @@ func seal(m resource.PropertyMap) (*structpb.Struct, error) {
 // failures says what is wrong with inputs, by property.
 func (p properties) failures() map[string]string {
 	bad := map[string]string{}
-	for _, key := range identity() {
+	for _, key := range p.kind.identity {
 		if s, kind := p.get(key); kind != unknown && (kind != text || s == "") {
 			bad[key] = "a text that is not empty is required"
 		}
 	}
-	v, kind := p.secret()
-	switch {
-	case kind == unknown:
-	case kind != text || v.IsZero():
-		bad[propText] = "a text that is not empty is required"
-	case v.Len() > maxText:
-		bad[propText] = fmt.Sprintf("has %d bytes, a Worker takes %d", v.Len(), maxText)
+	values, kind := p.values()
+	if kind == unknown {
+		return bad
+	}
+	if kind != text || len(values) == 0 {
+		bad[p.kind.text] = "a text that is not empty is required"
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		key := p.kind.text
+		if p.kind.all {
+			key += "." + name
+		}
+		if v := values[name]; v.IsZero() {
+			bad[key] = "a text that is not empty is required"
+		} else if why := p.kind.refuses(name, v); why != "" {
+			bad[key] = why
+		}
 	}
 	return bad
 }

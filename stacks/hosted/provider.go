@@ -2,30 +2,20 @@ package hosted
 
 import (
 	"context"
-	_ "embed"
 	"slices"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// version is the official plugin's that this stands in for; the SDK asks for it.
-const version = "5.49.1"
-
-//go:embed schema.json
-var schema string
-
 // provider answers the engine. What it does not name (Parameterize, Construct,
 // Call, Invoke, List, GetMapping) is unimplemented.
 type provider struct {
 	pulumirpc.UnimplementedResourceProviderServer
-	plan plan
-	log  func(string)
+	dialect dialect
+	plan    plan
+	log     func(string)
 }
-
-// credentials of the official provider: as inputs they would stay in the state,
-// where a refresh uses them after they have been rotated.
-func credentials() []string { return []string{"apiToken", "apiKey", "apiUserServiceKey"} }
 
 // Handshake says what the provider takes part in.
 func (p *provider) Handshake(context.Context, *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
@@ -39,22 +29,22 @@ func (p *provider) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Em
 
 // GetPluginInfo names the version of the official plugin.
 func (p *provider) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
-	return &pulumirpc.PluginInfo{Version: version}, nil
+	return &pulumirpc.PluginInfo{Version: p.dialect.version}, nil
 }
 
-// GetSchema describes the one resource, as the official schema does.
+// GetSchema describes the resources, as the official schema does.
 func (p *provider) GetSchema(context.Context, *pulumirpc.GetSchemaRequest) (*pulumirpc.GetSchemaResponse, error) {
-	return &pulumirpc.GetSchemaResponse{Schema: schema}, nil
+	return &pulumirpc.GetSchemaResponse{Schema: p.dialect.schema}, nil
 }
 
 // CheckConfig refuses provider credentials.
 func (p *provider) CheckConfig(_ context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	resp := &pulumirpc.CheckResponse{Inputs: req.GetNews()}
 	for key := range req.GetNews().GetFields() {
-		if slices.Contains(credentials(), key) {
+		if slices.Contains(p.dialect.credentials, key) {
 			resp.Failures = append(resp.Failures, &pulumirpc.CheckFailure{
 				Property: key,
-				Reason:   "a credential in the config would stay in the state: remove cloudflare:" + key + ", the token is read from pass",
+				Reason:   "a credential in the config would stay in the state: remove " + string(p.dialect.name) + ":" + key + ", " + p.dialect.instead,
 			})
 		}
 	}

@@ -5,35 +5,43 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/urn"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
-// secretType is the one resource type that is served.
-const secretType = "cloudflare:index/workersSecret:WorkersSecret"
-
-func ofType(u string) error {
+// ofType gives the kind of the resource; any other type is refused.
+func (p *provider) ofType(u string) (*resourceKind, error) {
 	parsed, err := urn.Parse(u)
-	if err != nil || string(parsed.Type()) != secretType {
-		return status.Errorf(codes.InvalidArgument, "serving a resource: only %s is served here", secretType)
+	if err == nil {
+		if k := p.dialect.resource(func(r resourceKind) bool { return r.token == string(parsed.Type()) }); k != nil {
+			return k, nil
+		}
 	}
-	return nil
+	var tokens []string
+	for _, r := range p.dialect.resources {
+		tokens = append(tokens, r.token)
+	}
+	return nil, status.Errorf(codes.InvalidArgument, "serving a resource: only %s is served here", strings.Join(tokens, ", "))
 }
 
 // Check validates the inputs and marks the text secret.
 func (p *provider) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	if err := ofType(req.GetUrn()); err != nil {
-		return nil, err
-	}
-	news, err := decode("inputs", req.GetNews())
+	kind, err := p.ofType(req.GetUrn())
 	if err != nil {
 		return nil, err
 	}
-	inputs, err := seal(news.m)
+	news, err := decode(kind, "inputs", req.GetNews())
+	if err != nil {
+		return nil, err
+	}
+	inputs, err := news.seal()
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +55,15 @@ func (p *provider) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulum
 
 // Diff updates a changed text in place; a changed identity is another resource.
 func (p *provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	if err := ofType(req.GetUrn()); err != nil {
-		return nil, err
-	}
-	olds, err := decode("state", req.GetOlds())
+	kind, err := p.ofType(req.GetUrn())
 	if err != nil {
 		return nil, err
 	}
-	news, err := decode("inputs", req.GetNews())
+	olds, err := decode(kind, "state", req.GetOlds())
+	if err != nil {
+		return nil, err
+	}
+	news, err := decode(kind, "inputs", req.GetNews())
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +75,7 @@ func (p *provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumir
 		resp.Diffs = append(resp.Diffs, key)
 		resp.DetailedDiff[key] = &pulumirpc.PropertyDiff{Kind: kind}
 	}
-	for _, key := range identity() {
+	for _, key := range kind.identity {
 		was, wasShape := olds.get(key)
 		is, isShape := news.get(key)
 		if was != is || wasShape != text || isShape != text {
@@ -74,30 +83,47 @@ func (p *provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumir
 			resp.Replaces = append(resp.Replaces, key)
 		}
 	}
-	was, wasShape := olds.secret()
-	is, isShape := news.secret()
-	if !was.Equal(is) || wasShape != text || isShape != text || p.again(news) {
-		changed(propText, pulumirpc.PropertyDiff_UPDATE)
+	for _, key := range p.different(olds, news) {
+		changed(key, pulumirpc.PropertyDiff_UPDATE)
 	}
 	return resp, nil
 }
 
-// again reports whether the secret is planned to be written anew.
-func (p *provider) again(news properties) bool {
-	want, err := news.complete()
-	if err != nil {
-		return false
+// different are the paths of the values that an update would write or drop.
+func (p *provider) different(olds, news properties) []string {
+	was, wasShape := olds.values()
+	is, isShape := news.values()
+	if wasShape != text || isShape != text {
+		return []string{news.kind.text}
 	}
-	w := p.plan[want.key]
-	return w != nil && slices.Contains(w.set.Again, want.name)
+	var again []string
+	if want, err := news.complete(); err == nil && p.plan[want.holder] != nil {
+		again = p.plan[want.holder].set.Again
+	}
+	var out []string
+	names := maps.Clone(was)
+	maps.Copy(names, is)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		before, had := was[name]
+		after, has := is[name]
+		switch {
+		case had && has && before.Equal(after) && !slices.Contains(again, name):
+		case news.kind.all:
+			out = append(out, news.kind.text+"."+name)
+		case has:
+			out = append(out, news.kind.text)
+		}
+	}
+	return out
 }
 
 // Create brings the secret to the Worker, or takes it over, as planned.
 func (p *provider) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
-	if err := ofType(req.GetUrn()); err != nil {
+	kind, err := p.ofType(req.GetUrn())
+	if err != nil {
 		return nil, err
 	}
-	news, err := decode("inputs", req.GetProperties())
+	news, err := decode(kind, "inputs", req.GetProperties())
 	if err != nil {
 		return nil, err
 	}
@@ -105,19 +131,20 @@ func (p *provider) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*p
 	if err != nil || req.GetPreview() {
 		return &pulumirpc.CreateResponse{Properties: outs}, err
 	}
-	want, err := p.settle(ctx, news, true)
+	want, err := p.settle(ctx, news, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &pulumirpc.CreateResponse{Id: want.id(), Properties: outs}, nil
+	return &pulumirpc.CreateResponse{Id: want.id, Properties: outs}, nil
 }
 
 // Update brings a changed text to the Worker, as planned.
 func (p *provider) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
-	if err := ofType(req.GetUrn()); err != nil {
+	kind, err := p.ofType(req.GetUrn())
+	if err != nil {
 		return nil, err
 	}
-	news, err := decode("inputs", req.GetNews())
+	news, err := decode(kind, "inputs", req.GetNews())
 	if err != nil {
 		return nil, err
 	}
@@ -125,64 +152,92 @@ func (p *provider) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*p
 	if err != nil || req.GetPreview() {
 		return &pulumirpc.UpdateResponse{Properties: outs}, err
 	}
-	if want, err := news.complete(); err == nil && want.id() != req.GetId() {
-		return nil, status.Errorf(codes.InvalidArgument, "updating secret %s of Worker %s: the id is another secret's", want.name, want.key.worker)
+	if want, err := news.complete(); err == nil && want.id != req.GetId() {
+		return nil, status.Errorf(codes.InvalidArgument, "updating secrets of %s: the id is another secret's", want.holder)
 	}
-	if _, err := p.settle(ctx, news, false); err != nil {
+	olds, err := decode(kind, "state", req.GetOlds())
+	if err != nil {
 		return nil, err
+	}
+	had, shape := olds.values()
+	if shape != text {
+		had = map[string]secrets.Value{}
+	}
+	want, err := p.settle(ctx, news, had)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(had)) {
+		if _, stays := want.values[name]; !stays {
+			p.leaves(name, want.holder)
+		}
 	}
 	return &pulumirpc.UpdateResponse{Properties: outs}, nil
 }
 
-func (p *provider) settle(ctx context.Context, news properties, create bool) (wanted, error) {
+func (p *provider) settle(ctx context.Context, news properties, had map[string]secrets.Value) (wanted, error) {
 	want, err := news.complete()
 	if err != nil {
 		return wanted{}, err
 	}
-	w := p.plan[want.key]
+	w := p.plan[want.holder]
 	if w == nil {
-		return wanted{}, refuse(want.key.worker, want.name, "nothing is planned for this Worker and account")
+		where := string(want.holder.Kind)
+		if want.holder.Kind == Worker {
+			where += " and account"
+		}
+		name := slices.Sorted(maps.Keys(want.values))[0]
+		return wanted{}, refuse(want.holder, name, "nothing is planned for this "+where)
 	}
-	return want, w.settle(ctx, sessionOf(ctx), want.name, want.value, create)
+	return want, w.settle(ctx, sessionOf(ctx), want.values, had)
 }
 
 // Read returns what the caller's state has: the API never gives a value back.
 func (p *provider) Read(_ context.Context, req *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
-	if err := ofType(req.GetUrn()); err != nil {
+	kind, err := p.ofType(req.GetUrn())
+	if err != nil {
 		return nil, err
 	}
 	if len(req.GetProperties().GetFields()) == 0 {
 		return nil, status.Error(codes.Unimplemented,
-			"importing a Worker secret: its value cannot be read back; declare it and let the plan take it over")
+			"importing a "+string(kind.holds)+" secret: its value cannot be read back; declare it and let the plan take it over")
 	}
-	state, err := decode("state", req.GetProperties())
+	state, err := decode(kind, "state", req.GetProperties())
 	if err != nil {
 		return nil, err
 	}
-	inputs, err := decode("inputs", req.GetInputs())
+	inputs, err := decode(kind, "inputs", req.GetInputs())
 	if err != nil {
 		return nil, err
 	}
 	resp := &pulumirpc.ReadResponse{Id: req.GetId()}
-	if resp.Properties, err = seal(state.m); err != nil {
+	if resp.Properties, err = state.seal(); err != nil {
 		return nil, err
 	}
-	resp.Inputs, err = seal(inputs.m)
+	resp.Inputs, err = inputs.seal()
 	return resp, err
 }
 
 // Delete leaves the secret where it is: leaving the catalog, and destroy, never
-// take a secret away from a Worker.
+// take a secret away from its holder.
 func (p *provider) Delete(_ context.Context, req *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
-	if err := ofType(req.GetUrn()); err != nil {
-		return nil, err
-	}
-	olds, err := decode("state", req.GetProperties())
+	kind, err := p.ofType(req.GetUrn())
 	if err != nil {
 		return nil, err
 	}
-	name, _ := olds.get(propName)
-	script, _ := olds.get(propScript)
-	p.log(fmt.Sprintf("warning: secret %q leaves the state and stays at Worker %q; delete it there if nothing needs it", name, script))
+	olds, err := decode(kind, "state", req.GetProperties())
+	if err != nil {
+		return nil, err
+	}
+	id, _ := olds.identity()
+	holder, _ := kind.where(id)
+	values, _ := olds.values()
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		p.leaves(name, holder)
+	}
 	return &emptypb.Empty{}, nil
+}
+
+func (p *provider) leaves(name string, h Holder) {
+	p.log(fmt.Sprintf("warning: secret %q leaves the state and stays at %s %q; delete it there if nothing needs it", name, h.Kind, h.Name))
 }

@@ -1,10 +1,11 @@
-// Package hosted serves the Pulumi provider "cloudflare" from this process, for
-// Worker secrets only. The registry's plugin replaces a secret whose text
-// changed and then deletes, by name, what it has just written; here a change is
-// an update in place, all secrets of a Worker go out in one request, and
-// nothing is ever deleted.
+// Package hosted serves Pulumi providers from this process, for secrets only:
+// package "cloudflare" for Worker secrets, "scaleway" for the secret variables of
+// containers and "github" for the secrets of Actions. The registry's plugin for Workers replaces a secret
+// whose text changed and then deletes, by name, what it has just written; here a
+// change is an update in place, all secrets of a holder go out in one request,
+// and nothing is ever deleted or, of holders, made.
 //
-// The engine finds it by PULUMI_DEBUG_PROVIDERS=cloudflare:PORT. The port is
+// The engine finds it by PULUMI_DEBUG_PROVIDERS=cloudflare:PORT,…. The ports are
 // open to every local user, so the server writes nothing but the sets it was
 // started with and hands out no value that the caller did not bring.
 package hosted
@@ -35,11 +36,15 @@ const (
 // Config is one operation. Without Sets nothing can be written: that is what a
 // preview gets.
 type Config struct {
-	Sets   []Set
+	// Package is what is served; empty means Cloudflare.
+	Package Package
+	Sets    []Set
+	// Writer is the side of Workers, Store that of every other holder.
 	Writer Writer
+	Store  Store
 	// Log takes warnings, one line each, without values. Optional.
 	Log func(line string)
-	// Grace is how long Close lets a request to the Worker's API end by itself;
+	// Grace is how long Close lets a request to the service's API end by itself;
 	// 0 means 30 seconds.
 	Grace time.Duration
 }
@@ -64,8 +69,16 @@ func Serve(ctx context.Context, c Config) (*Server, error) {
 	if c.Grace == 0 {
 		c.Grace = defaultGrace
 	}
+	d, ok := dialectOf(c.Package)
+	if !ok {
+		return nil, fmt.Errorf("serving package %q: it is not known here", c.Package)
+	}
+	store := c.Store
+	if d.name == Cloudflare && c.Writer != nil {
+		store = workers{c.Writer}
+	}
 	g := newGate(ctx, c.Log)
-	p, err := newPlan(c.Sets, c.Writer, g)
+	p, err := newPlan(d, c.Sets, store, g)
 	if err != nil {
 		g.cancel()
 		return nil, err
@@ -79,7 +92,7 @@ func Serve(ctx context.Context, c Config) (*Server, error) {
 		listener: listener, plan: p, gate: g, grace: c.Grace,
 		grpc: grpc.NewServer(grpc.StatsHandler(sessions{}), grpc.UnaryInterceptor(survive)),
 	}
-	pulumirpc.RegisterResourceProviderServer(s.grpc, &provider{plan: p, log: c.Log})
+	pulumirpc.RegisterResourceProviderServer(s.grpc, &provider{dialect: d, plan: p, log: c.Log})
 	go func() { _ = s.grpc.Serve(newOwnListener(listener, c.Log)) }()
 	return s, nil
 }
@@ -87,41 +100,50 @@ func Serve(ctx context.Context, c Config) (*Server, error) {
 // Port is the port for PULUMI_DEBUG_PROVIDERS.
 func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
-// Written lists, for each Worker, the names that went out and were accepted.
+// Written lists, for each holder, the names that went out and were accepted.
 // A planned set is absent as long as no call needed it: the engine calls only
 // for what differs from its state.
 func (s *Server) Written() map[string][]string {
 	out := map[string][]string{}
 	for key, w := range s.plan {
 		if done, err := w.result(); done && err == nil {
-			out[key.worker] = sorted(append(out[key.worker], slices.Collect(maps.Keys(w.set.Write))...))
+			out[key.Name] = sorted(append(out[key.Name], slices.Collect(maps.Keys(w.set.Write))...))
 		}
 	}
 	return out
 }
 
-// Adopted lists, for each Worker, the names taken into state without a write.
+// Adopted lists, for each holder, the names taken into state without a write.
 // Their values are not proven.
 func (s *Server) Adopted() map[string][]string {
 	out := map[string][]string{}
 	for key, w := range s.plan {
 		w.mu.Lock()
 		if len(w.adopted) > 0 {
-			out[key.worker] = sorted(append(out[key.worker], w.adopted...))
+			out[key.Name] = sorted(append(out[key.Name], w.adopted...))
 		}
 		w.mu.Unlock()
 	}
 	return out
 }
 
-// Failed gives, for each Worker whose write failed, the Writer's own error. The
-// engine passes on only its text. Whether the write reached the Worker may be
-// unknown.
+// Failed gives, by the holder's name, the errors of Failures.
 func (s *Server) Failed() map[string]error {
 	out := map[string]error{}
-	for key, w := range s.plan {
+	for h, err := range s.Failures() {
+		out[h.Name] = errors.Join(out[h.Name], err)
+	}
+	return out
+}
+
+// Failures gives, for each holder whose write failed, the service's own error.
+// The engine passes on only its text. Whether the write reached the holder may
+// be unknown.
+func (s *Server) Failures() map[Holder]error {
+	out := map[Holder]error{}
+	for h, w := range s.plan {
 		if done, err := w.result(); done && err != nil {
-			out[key.worker] = errors.Join(out[key.worker], err)
+			out[h] = err
 		}
 	}
 	return out
@@ -129,7 +151,7 @@ func (s *Server) Failed() map[string]error {
 
 // Close admits nothing more, lets a request under way end (Config.Grace), then
 // ends it, and stops the server. After Close nothing is written any more; if a
-// Writer does not heed its context, Close says so instead. It can be repeated.
+// Store does not heed its context, Close says so instead. It can be repeated.
 func (s *Server) Close() error {
 	s.closing.Do(func() { s.closeErr = s.close() })
 	return s.closeErr
@@ -142,7 +164,7 @@ func (s *Server) close() error {
 	if !within(idle, s.grace) {
 		s.gate.cancel()
 		if !within(idle, hardWait) {
-			err = errors.New("closing the provider: a request to the Worker's API did not end, its outcome is unknown")
+			err = errors.New("closing the provider: a request to the service's API did not end, its outcome is unknown")
 		}
 	}
 	drained := make(chan struct{})

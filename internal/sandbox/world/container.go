@@ -27,6 +27,10 @@ type Container struct {
 	// does not serve.
 	Error      string     `json:"error,omitempty"`
 	ErrorSince *time.Time `json:"error_since,omitempty"`
+	// Breaks is the Error that the next revision will bring.
+	Breaks string `json:"breaks,omitempty"`
+	// Mends says that the next revision comes up whatever stood before.
+	Mends bool `json:"mends,omitempty"`
 	// Revisions are what was rolled out, oldest first.
 	Revisions []Revision `json:"revisions"`
 }
@@ -148,6 +152,13 @@ func (s *State) RollOut(c *Container) {
 	}
 	maps.Copy(merged, c.Secrets)
 	c.UpdatedAt, c.SettledAt = now, now.Add(s.Settings.ContainerDelay.Duration())
+	if c.Mends {
+		c.Error, c.ErrorSince, c.Mends = "", nil, false
+	}
+	if c.Breaks != "" {
+		since := now.Add(-time.Nanosecond)
+		c.Error, c.ErrorSince, c.Breaks = c.Breaks, &since, ""
+	}
 	c.Revisions = append(c.Revisions, Revision{At: now, Secrets: merged})
 	if extra := len(c.Revisions) - keptRevisions; extra > 0 {
 		c.Revisions = c.Revisions[extra:]

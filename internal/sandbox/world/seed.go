@@ -17,8 +17,11 @@ const (
 	ContainerName  = "stripe-backend"
 	NamespaceName  = "verifieddit"
 	RepositoryName = "sanmarcsoft/verifieddit"
-	RegistryName   = "sanmarcsoft"
-	ImageName      = "verifieddit-www"
+	// EnvironmentName is of that repository, OrganizationName its owner.
+	EnvironmentName  = "production"
+	OrganizationName = "sanmarcsoft"
+	RegistryName     = "sanmarcsoft"
+	ImageName        = "verifieddit-www"
 )
 
 // age is how old everything in a fresh world is: rolled out by hand long ago,
@@ -164,13 +167,19 @@ func (s *State) seedRegistry() {
 }
 
 func (s *State) seedRepository() error {
-	public, private, err := box.GenerateKey(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("making the repository's key: %w", err)
+	made := make([]*Repository, 3)
+	for i := range made {
+		public, private, err := box.GenerateKey(rand.Reader)
+		if err != nil {
+			return fmt.Errorf("making the repository's key: %w", err)
+		}
+		made[i] = &Repository{KeyID: "5680" + randomFrom(digits, 14),
+			PublicKey:  base64.StdEncoding.EncodeToString(public[:]),
+			PrivateKey: base64.StdEncoding.EncodeToString(private[:]), Secrets: map[string]RepositorySecret{}}
 	}
-	s.GitHub[RepositoryName] = &Repository{ID: 714203551, KeyID: "5680" + randomFrom(digits, 14),
-		PublicKey:  base64.StdEncoding.EncodeToString(public[:]),
-		PrivateKey: base64.StdEncoding.EncodeToString(private[:]), Secrets: map[string]RepositorySecret{}}
+	made[0].ID, made[0].Environments = 714203551, map[string]*Repository{EnvironmentName: made[1]}
+	s.GitHub[RepositoryName] = made[0]
+	s.Organizations = map[string]*Repository{OrganizationName: made[2]}
 	return nil
 }
 

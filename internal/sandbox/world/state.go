@@ -20,7 +20,9 @@ type State struct {
 	Images      []*Image               `json:"images"`
 	Webhooks    []*WebhookEndpoint     `json:"webhooks"`
 	GitHub      map[string]*Repository `json:"repositories"`
-	Faults      []Fault                `json:"faults"`
+	// Organizations are GitHub's, by name; they hold secrets like a repository.
+	Organizations map[string]*Repository `json:"organizations"`
+	Faults        []Fault                `json:"faults"`
 	// TokenKey signs the registry's bearer tokens (hex), so that a token made
 	// by one process is known to the others.
 	TokenKey string `json:"token_key"`
@@ -117,13 +119,18 @@ type Repository struct {
 	PublicKey  string                      `json:"public_key"`
 	PrivateKey string                      `json:"private_key"`
 	Secrets    map[string]RepositorySecret `json:"secrets"`
+	// Environments of a repository, by name; they hold secrets like it.
+	Environments map[string]*Repository `json:"environments,omitempty"`
 }
 
-// RepositorySecret is one Actions secret.
+// RepositorySecret is one Actions secret. Visibility and Selected (ids of
+// repositories) are those of an organization's.
 type RepositorySecret struct {
-	Value     string    `json:"value"`
-	CreatedAt time.Time `json:"created_at"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Value      string    `json:"value"`
+	Visibility string    `json:"visibility,omitempty"`
+	Selected   []int64   `json:"selected,omitempty"`
+	CreatedAt  time.Time `json:"created_at"`
+	UpdatedAt  time.Time `json:"updated_at"`
 }
 
 // RegistryNamespace is a namespace of the container registry.
@@ -161,5 +168,7 @@ func newState() *State {
 		Ports:    map[string]int{},
 		Workers:  map[string]*Worker{},
 		GitHub:   map[string]*Repository{},
+
+		Organizations: map[string]*Repository{},
 	}
 }

@@ -28,6 +28,7 @@ func tampers() map[string]tamper {
 		"disabled":           {"CREDENTIAL-ID: disabled at the dashboard", 1, disableByID},
 		"expired":            {"CREDENTIAL-ID: its time is over", 1, expireByID},
 		"container-error":    {"CONTAINER MESSAGE: new revisions do not come up", 2, breakContainer},
+		"container-breaks":   {"CONTAINER MESSAGE: its next revision does not come up", 2, breakNext},
 		"container-mended":   {"CONTAINER: they do again", 1, mendContainer},
 		"container-secret":   {"CONTAINER NAME VALUE: another value", 3, setContainerSecret},
 	}
@@ -175,6 +176,15 @@ func breakContainer(s *State, a []string) error {
 	}
 	now := s.Now()
 	c.Error, c.ErrorSince = a[1], &now
+	return nil
+}
+
+func breakNext(s *State, a []string) error {
+	c, ok := s.Container(a[0])
+	if !ok {
+		return fmt.Errorf("no container %q", a[0])
+	}
+	c.Breaks = a[1]
 	return nil
 }
 

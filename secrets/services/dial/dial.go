@@ -10,6 +10,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/clerk"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/cloudflare"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services/github"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/scaleway"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/sightengine"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/stripe"
@@ -19,6 +20,7 @@ import (
 type Services struct {
 	Cloudflare *cloudflare.Client
 	Scaleway   *scaleway.Client
+	GitHub     *github.Client
 	checkers   map[string]services.Checker
 	issuers    map[string]services.Issuer
 }
@@ -43,6 +45,7 @@ func DialWithin(cat *secrets.Catalog, client *http.Client, ids map[string]string
 			BaseURL: at.Scaleway.API, HTTP: client, Limits: limits, Region: at.Scaleway.Region,
 			Registry: at.Scaleway.Registry, Image: at.Scaleway.Image,
 		}),
+		GitHub: github.New(github.Config{BaseURL: at.GitHub.API, HTTP: client, Limits: limits}),
 	}
 	s.checkers = map[string]services.Checker{
 		cloudflare.Name:  s.Cloudflare,

@@ -1,11 +1,14 @@
 // Package scaleway talks to Scaleway: it checks, makes and deletes API keys at
-// IAM, checks them at the container registry, and lists Serverless Containers.
+// IAM, checks them at the container registry, and reads and sets the secret variables
+// of Serverless Containers.
 package scaleway
 
 import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/scaleway/scaleway-sdk-go/scw"
 
@@ -32,6 +35,8 @@ type Config struct {
 	// Registry is https://HOST; Image a private repository NAMESPACE/IMAGE.
 	Registry string
 	Image    string
+	// Patience is how long a container's deployment may take; 0 means 15 minutes.
+	Patience time.Duration
 }
 
 // Client talks to one Scaleway. It holds no key.
@@ -41,6 +46,8 @@ type Client struct {
 	// once never sends a request again: for those that make something.
 	once     *http.Client
 	registry *http.Client
+	// writing has a slot for each namespace that is being changed.
+	writing sync.Map
 }
 
 // New makes a client. No request is sent.

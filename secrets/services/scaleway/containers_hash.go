@@ -5,22 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-
-	"github.com/scaleway/scaleway-sdk-go/scw"
+	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
-
-// Place says which container is meant.
-type Place struct {
-	// Region is empty for the client's own.
-	Region string
-	// Namespace is an id; empty where the name alone tells.
-	Namespace string
-	Name      string
-}
 
 // Hashed is what a container says about the values that it runs with.
 type Hashed struct {
@@ -30,78 +18,36 @@ type Hashed struct {
 	// Hashes are argon2id hashes of the container's own secret variables. Those
 	// that it has of its namespace are not among them.
 	Hashes map[string]string
+	// Shadowed says, by variable, why the hash of a namespace is not that of
+	// what a container of it runs with.
+	Shadowed map[string]string
 }
 
-// Hashes asks for the hashes of one container, at API v1 and, where that is not
-// served, at v1beta1. The error is NotFound if there is no such container and
-// Rejected if the place names several.
+// Hashes asks for the hashes of one container or namespace, at API v1 and, where
+// that is not served, at v1beta1. The error is NotFound if there is no such
+// thing and Rejected if the place names several.
 func (c *Client) Hashes(ctx context.Context, cred services.Credential, p Place) (Hashed, error) {
-	op := "asking for the hashes of container " + p.Name
-	values, err := services.Need(Name, cred, AccessEntry, SecretEntry)
+	h, err := c.find(ctx, cred, "asking for the hashes of "+p.String(), p)
 	if err != nil {
-		return Hashed{}, services.Fault(Name, op, err)
+		return Hashed{}, err
 	}
-	if p.Region == "" {
-		p.Region = c.config.Region
+	out := h.found.hashed()
+	if p.Name == "" && out.Unfit == "" {
+		err = h.behind(ctx, &out)
 	}
-	region, err := scw.ParseRegion(p.Region)
-	if err != nil {
-		return Hashed{}, &services.Error{Service: Name, Op: op, Kind: services.Rejected, Message: "the region is not one of Scaleway's", Next: "check the region in the catalog"}
-	}
-	p.Region = region.String()
-	client, err := c.sdk(values[0], values[1])
-	if err != nil {
-		return Hashed{}, services.Fault(Name, op, err)
-	}
-	list, err := listHashed(ctx, client, "v1", p)
-	if err != nil && services.Fault(Name, op, err).Kind == services.NotFound {
-		list, err = listHashed(ctx, client, "v1beta1", p)
-	}
-	if err != nil {
-		return Hashed{}, services.Fault(Name, op, err)
-	}
-	return pick(list, p, op)
+	return out, err
 }
 
-func listHashed(ctx context.Context, client *scw.Client, version string, p Place) (hashedList, error) {
-	query := url.Values{"name": {p.Name}}
-	if p.Namespace != "" {
-		query.Set("namespace_id", p.Namespace)
-	}
-	var list hashedList
-	err := client.Do(&scw.ScalewayRequest{Method: http.MethodGet, Path: "/containers/" + version + "/regions/" + p.Region + "/containers", Query: query},
-		&list, scw.WithContext(ctx), scw.WithAllPages())
-	return list, err
-}
-
-// pick finds the one container of that place: the service's filter is not
-// relied on.
-func pick(list hashedList, p Place, op string) (Hashed, error) {
-	var found []hashedContainer
-	for _, one := range list.Containers {
-		if one.Name == p.Name && (p.Namespace == "" || one.Namespace == p.Namespace) {
-			found = append(found, one)
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0].hashed(), nil
-	case 0:
-		return Hashed{}, &services.Error{Service: Name, Op: op, Kind: services.NotFound,
-			Message: "there is no container of that name in " + p.Region, Next: "check probe.container in the catalog"}
-	}
-	return Hashed{}, &services.Error{Service: Name, Op: op, Kind: services.Rejected,
-		Message: fmt.Sprintf("%d containers have that name", len(found)), Next: "name the one's namespace in the catalog (probe.namespace)"}
-}
-
-// hashedContainer is the part that v1 and v1beta1 have in common; the SDK has a
-// type for each.
+// hashedContainer is the part that containers and namespaces of v1 and v1beta1
+// have in common; the SDK has a type for each.
 type hashedContainer struct {
+	ID        string      `json:"id"`
 	Name      string      `json:"name"`
 	Namespace string      `json:"namespace_id"`
 	Status    string      `json:"status"`
 	Error     *string     `json:"error_message"`
 	Secrets   hashesByKey `json:"secret_environment_variables"`
+	Updated   time.Time   `json:"updated_at"`
 }
 
 // hashed judges the status. Error text is the service's and is not repeated.
@@ -145,9 +91,11 @@ func (h *hashesByKey) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// hashedList is a page of containers, in the form that the SDK's paging wants.
+// hashedList is a page of containers or namespaces, in the form that the SDK's
+// paging wants.
 type hashedList struct {
 	Containers []hashedContainer `json:"containers"`
+	Namespaces []hashedContainer `json:"namespaces"`
 	TotalCount uint64            `json:"total_count"`
 }
 
@@ -161,6 +109,7 @@ func (l *hashedList) UnsafeAppend(page any) (uint64, error) {
 		return 0, errors.New("appending a page of another type")
 	}
 	l.Containers = append(l.Containers, next.Containers...)
-	l.TotalCount += uint64(len(next.Containers))
-	return uint64(len(next.Containers)), nil
+	l.Namespaces = append(l.Namespaces, next.Namespaces...)
+	l.TotalCount += uint64(len(next.Containers) + len(next.Namespaces))
+	return uint64(len(next.Containers) + len(next.Namespaces)), nil
 }

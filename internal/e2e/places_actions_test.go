@@ -1,0 +1,135 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sanmarcsoft/secret-rotation/internal/sandbox/world"
+)
+
+const actionsConsumers = `      - {name: ci, kind: actions, stack: places, repository: sanmarcsoft/verifieddit, values: {STRIPE_SECRET_KEY: secret-key, STRIPE_WEBHOOK_SECRET: webhook-secret}, probe: {kind: present, by: updated}}
+      - {name: ci-production, kind: actions, stack: places, repository: sanmarcsoft/verifieddit, environment: production, values: {STRIPE_SECRET_KEY: secret-key}, probe: {kind: present, by: updated}}
+      - {name: ci-all, kind: actions, stack: places, organization: sanmarcsoft, values: {STRIPE_SECRET_KEY: secret-key}, probe: {kind: present, by: updated}}
+`
+
+// actions is a world whose three places at GitHub were given stripe's keys by
+// hand, and the catalog for it.
+func (w *sandboxed) actions(old pair) (catalog string) {
+	w.t.Helper()
+	opened, err := world.Open(w.dir)
+	require.NoError(w.t, err)
+	made, err := opened.Issue(world.Order{Service: world.GitHub})
+	require.NoError(w.t, err)
+	w.insert("sanmarcsoft/github/token", made[0].Value)
+	long := time.Now().Add(-time.Hour).UTC()
+	w.change(func(s *world.State) {
+		at := func(v string) world.RepositorySecret {
+			return world.RepositorySecret{Value: v, CreatedAt: long, UpdatedAt: long}
+		}
+		r := s.GitHub[world.RepositoryName]
+		r.Secrets = map[string]world.RepositorySecret{"STRIPE_SECRET_KEY": at(old.key), "STRIPE_WEBHOOK_SECRET": at(old.webhook), "FOREIGN": at("not ours")}
+		r.Environments[world.EnvironmentName].Secrets["STRIPE_SECRET_KEY"] = at(old.key)
+		shared := at(old.key)
+		shared.Visibility, shared.Selected = "selected", []int64{r.ID, 7}
+		s.Organizations[world.OrganizationName].Secrets["STRIPE_SECRET_KEY"] = shared
+	})
+	file := w.placesCatalog(actionsConsumers)
+	raw, err := os.ReadFile(file)
+	require.NoError(w.t, err)
+	text := strings.Replace(string(raw), "\nservices:\n", "\nservices:\n  github: {api: 'https://api.github.com', token: sanmarcsoft/github/token}\n", 1)
+	text = strings.Replace(text, "\nsecrets:\n", "\nsecrets:\n  - {name: github, service: manual, entries: [{path: sanmarcsoft/github/token}]}\n", 1)
+	require.NoError(w.t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// TestDeclaredActions: every place at GitHub gets the new value, who may use an
+// organization's secret stays, and nothing else is touched.
+func TestDeclaredActions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.runsNow("stripe-backend")
+	catalog := w.actions(old)
+	r := w.must("rotate", "--secret", "stripe", "--yes", "--catalog", catalog, "--json")
+	require.Equal(t, map[string]string{"ci": "present", "ci-production": "present", "ci-all": "present"}, answersOf(t, r.stdout))
+	require.False(t, w.lives(old.key))
+	key, hook := w.pass("verifieddit/stripe/secret-key"), w.pass("verifieddit/stripe/webhook-secret")
+	require.NotEqual(t, old.key, key)
+	truth := w.truth()
+	repository := truth.Repositories[world.RepositoryName]
+	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key, "STRIPE_WEBHOOK_SECRET": hook, "FOREIGN": "not ours"}, repository.Secrets)
+	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key}, repository.Environments[world.EnvironmentName].Secrets)
+	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key}, truth.Organizations[world.OrganizationName].Secrets)
+	require.Equal(t, map[string]int{http.MethodPut: 4}, w.writes("/secrets/"))
+	w.change(func(s *world.State) {
+		shared := s.Organizations[world.OrganizationName].Secrets["STRIPE_SECRET_KEY"]
+		require.Equal(t, "selected", shared.Visibility)
+		require.Equal(t, []int64{s.GitHub[world.RepositoryName].ID, 7}, shared.Selected)
+	})
+	for _, e := range w.events("stripe") {
+		for _, a := range e.Answers {
+			require.NotEqual(t, "match", a.Answer, "a date proves no value")
+		}
+	}
+
+	// What was set before our write is not ours; what cannot be read is not fine.
+	w.change(func(s *world.State) {
+		r := s.GitHub[world.RepositoryName]
+		secret := r.Secrets["STRIPE_SECRET_KEY"]
+		secret.UpdatedAt = secret.UpdatedAt.Add(-time.Hour)
+		r.Secrets["STRIPE_SECRET_KEY"] = secret
+		delete(r.Environments, world.EnvironmentName)
+	})
+	seen := w.run("verify", "--secret", "stripe", "--catalog", catalog, "--json")
+	require.NotZero(t, seen.code)
+	require.Equal(t, map[string]string{"ci": "differs", "ci-production": "unreachable", "ci-all": "present"}, answersOf(t, seen.stdout))
+}
+
+// TestDeclaredActionsRefused: what GitHub would refuse is found before anything
+// is issued, and a token that may not write changes nothing that is in use.
+func TestDeclaredActionsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.runsNow("stripe-backend")
+	catalog := w.actions(old)
+	command := []string{"rotate", "--secret", "stripe", "--yes", "--catalog", catalog}
+	var shared world.RepositorySecret
+	w.change(func(s *world.State) {
+		o := s.Organizations[world.OrganizationName]
+		shared = o.Secrets["STRIPE_SECRET_KEY"]
+		delete(o.Secrets, "STRIPE_SECRET_KEY")
+	})
+	refused := w.run(command...)
+	require.NotZero(t, refused.code)
+	require.Contains(t, refused.stderr, "organization sanmarcsoft")
+	require.Contains(t, refused.stderr, "STRIPE_SECRET_KEY")
+	require.Empty(t, w.events("stripe"), "nothing was begun")
+	w.change(func(s *world.State) {
+		s.Organizations[world.OrganizationName].Secrets["STRIPE_SECRET_KEY"] = shared
+		for _, c := range s.Credentials {
+			if c.Service == world.GitHub {
+				c.Permissions = []string{"Secrets Read"}
+			}
+		}
+	})
+	failed := w.run(command...)
+	require.Equal(t, 1, failed.code, failed.stderr)
+	require.Contains(t, failed.stderr, "the token may not do this")
+	require.True(t, w.lives(old.key))
+	require.Equal(t, old.key, w.pass("verifieddit/stripe/secret-key"), "not promoted")
+	require.Equal(t, old.key, w.truth().Repositories[world.RepositoryName].Secrets["STRIPE_SECRET_KEY"])
+	w.change(func(s *world.State) {
+		for _, c := range s.Credentials {
+			if c.Service == world.GitHub {
+				c.Permissions = []string{"Secrets Read", "Secrets Write"}
+			}
+		}
+	})
+	w.must(command...)
+	require.False(t, w.lives(old.key))
+	require.Equal(t, w.pass("verifieddit/stripe/secret-key"), w.truth().Repositories[world.RepositoryName].Secrets["STRIPE_SECRET_KEY"])
+}
