@@ -90,10 +90,16 @@ type Outcome struct {
 }
 
 // Deploy writes the config secrets of want into the stack's file and runs one
-// up. rotated names the keys that must go out to their Worker; every other key
-// of a declared stack is only taken into state where the Worker lists it.
-func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, message string, events func(engine.Event)) (out Outcome, err error) {
-	if _, err := t.stack.WriteConfig(ctx, want); err != nil {
+// up, which also sends those of a declared stack to their Workers.
+func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, message string, events func(engine.Event)) (Outcome, error) {
+	return t.TakeOver(ctx, want, want, message, events)
+}
+
+// TakeOver is Deploy that sends to Workers only what write names, and what the
+// last preview found different from the state. The other keys of a declared
+// stack are taken into its state where the Worker lists them, without a write.
+func (t *Target) TakeOver(ctx context.Context, hold, write map[string]secrets.Value, message string, events func(engine.Event)) (out Outcome, err error) {
+	if _, err := t.stack.WriteConfig(ctx, hold); err != nil {
 		return Outcome{}, err
 	}
 	if t.Entry.Declared && !t.State.Exists {
@@ -105,8 +111,8 @@ func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, mess
 	if t.Values == nil {
 		t.Values = map[string]secrets.Value{}
 	}
-	maps.Copy(t.Values, want)
-	server, err := t.serve(ctx, t.sets(want))
+	maps.Copy(t.Values, hold)
+	server, err := t.serve(ctx, t.sets(write))
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -42,6 +42,8 @@ type SecretPlan struct {
 	// KillsOld: issuing the new value kills the old one at once.
 	KillsOld bool
 	Grace    time.Duration
+	// Adopts: the present value is taken over; Rolls: and rolled out as it is.
+	Adopts, Rolls bool
 }
 
 // StackPlan is one Pulumi stack's part.
@@ -344,7 +346,7 @@ func (r *run) workersReady(ctx context.Context) error {
 			}
 			seen = append(seen, c.Worker)
 			if err := r.Fleet.Workers.Deployable(ctx, r.Fleet.Account, c.Worker); err != nil {
-				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{again(j.secret.Name)}}
+				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{r.repeat(j.secret.Name)}}
 			}
 		}
 	}

@@ -121,7 +121,8 @@ func (r Records) ended(ctx context.Context, s secrets.Secret, log *journal.Log) 
 	for _, e := range events {
 		for name := range e.Entries {
 			d := out[name]
-			if d.begun.IsZero() {
+			// What pass held at an adoption is what is in use, however it came there.
+			if d.begun.IsZero() || e.State == journal.Adopted {
 				d.begun = e.Time
 			}
 			if e.State == journal.Done {
