@@ -69,7 +69,7 @@ func (p *Proposal) compare(name string, s Stack) bool {
 		at := fmt.Sprintf("config secret %s of stack %s", key, name)
 		switch owner, e, why := p.owner(key, s); {
 		case s.Problem != "" && !p.found.NamesOnly:
-			p.open = append(p.open, at+" was not compared")
+			p.open = append(p.open, at+" was not compared"+p.perhaps(key))
 		case owner != nil && !configKey.MatchString(key):
 			p.open = append(p.open, at+" holds "+e.path+", but a catalog takes no such key")
 		case owner != nil:
@@ -107,6 +107,19 @@ func (p *Proposal) owner(key string, s Stack) (*secret, entry, string) {
 		}
 	}
 	return nil, entry{}, ""
+}
+
+// perhaps is a guess that a person may follow; a wrong one would overwrite
+// somebody's config, so it stays a comment.
+func (p *Proposal) perhaps(key string) string {
+	for _, owner := range p.secrets {
+		for _, e := range owner.entries {
+			if named(key, e) {
+				return "; by its name it may be " + e.path
+			}
+		}
+	}
+	return ""
 }
 
 // named: a key names the service and what tells the entry from the others.

@@ -168,7 +168,7 @@ func (s *session) storeEntries(ctx context.Context, namesOnly bool) ([]inventory
 	read, err := s.store.ReadAll(ctx, paths)
 	if err != nil && len(read) == 0 {
 		line.Fail("no entry could be read")
-		return nil, &usageError{text: firstOf(err).Error(), next: append(nextOf(firstOf(err)), "by names alone: go run . catalog init --names-only")}
+		return nil, &worldError{err: firstOf(err), next: "by names alone: go run . catalog init --names-only"}
 	}
 	unread := 0
 	for _, p := range paths {

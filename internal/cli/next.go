@@ -177,7 +177,8 @@ func (a *app) brokenWorld(err error) error {
 	return &worldError{err: err, next: next}
 }
 
-// worldError is a sandbox that cannot be opened, with what to type next.
+// worldError is a world, such as a sandbox, that cannot be opened, with what to
+// type next.
 type worldError struct {
 	err  error
 	next string
