@@ -55,7 +55,7 @@ func (p *Proposal) Text(embedded *secrets.Catalog) []byte {
 		w.line("\nstacks:")
 	}
 	for _, s := range p.stacks {
-		w.line("  - name: %s # %s", s.name, s.why)
+		w.line("  - name: %s # %s", scalar(s.name), s.why)
 		w.line("    dir: %s", scalar(s.dir))
 		w.line("    stack: %s", scalar(s.pulumi))
 		if s.passphrase != "" {
@@ -203,7 +203,7 @@ func (p *Proposal) secret(w *page, s *secret, embedded *secrets.Catalog) {
 	for _, note := range s.notes {
 		w.comment("  ", note)
 	}
-	w.line("  - name: %s\n    title: %s\n    service: %s", s.name, scalar(s.title), s.service)
+	w.line("  - name: %s\n    title: %s\n    service: %s", scalar(s.name), scalar(s.title), s.service)
 	if like.Issuer != "" {
 		w.line("    issuer: %s", like.Issuer)
 	}
@@ -262,8 +262,8 @@ func (p *Proposal) consumers(w *page, s *secret) {
 		w.line("      - name: readers-of-pass # this program is one\n        kind: pass\n        probe: {kind: exact, by: pass}")
 	}
 	for _, c := range s.consumers {
-		w.line("      - name: %s # %s", c.stack, c.why)
-		w.line("        kind: config\n        stack: %s\n        values:", c.stack)
+		w.line("      - name: %s # %s", scalar(c.stack), c.why)
+		w.line("        kind: config\n        stack: %s\n        values:", scalar(c.stack))
 		for _, key := range slices.Sorted(maps.Keys(c.values)) {
 			w.line("          %s: %s", scalar(key), scalar(c.values[key]))
 		}
