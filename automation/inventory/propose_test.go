@@ -190,7 +190,7 @@ func TestNamesOnlyGuessesByNames(t *testing.T) {
 // A name that would be something else in YAML stays a name.
 func TestNamesAreQuoted(t *testing.T) {
 	c := newCompany(t)
-	c.project("a b'c", "12", "1", map[string]string{"on": stripeLive}, "")
+	c.project("a b'c", "'12'", "1", map[string]string{"on": stripeLive}, "")
 	cat, _ := accepted(t, c.found(map[string]string{"1/stripe/secret-key": stripeLive, "x/a\n# b": "y"}).opened(Phrase{Value: value(phrase)}))
 	require.Equal(t, "a b'c", cat.Stacks[0].Dir)
 	require.Equal(t, map[string]string{"on": "secret-key"}, cat.Secrets[0].Consumers[0].Values)
