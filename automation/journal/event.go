@@ -43,11 +43,15 @@ const (
 	// Abandoned ends a rotation that changed nothing outside pass: the new
 	// value was refused before any consumer had it.
 	Abandoned State = "ABANDONED"
+	// Adopting takes over a secret that was rolled out by hand, until Adopted: its
+	// value is known from then on, and nothing was issued or retired.
+	Adopting State = "ADOPTING"
+	Adopted  State = "ADOPTED"
 )
 
 // Finished reports whether a rotation in this state needs nothing more.
 func (s State) Finished() bool {
-	return s == Done || s == Abandoned || s == RolledBack || s == ""
+	return s == Done || s == Abandoned || s == RolledBack || s == Adopted || s == ""
 }
 
 // order is used by AtLeast; a state that is not in it is before all others.
@@ -135,7 +139,8 @@ type Event struct {
 	// GraceUntil is when the old credential may be retired.
 	GraceUntil time.Time `json:"grace_until,omitzero"`
 	// Promoted are the fingerprints that every consumer was last proven to run
-	// with, by entry name; PromotedAt is when.
+	// with, by entry name; PromotedAt is when. After an adoption, Answers names
+	// the consumers that did not prove them.
 	Promoted   map[string]secrets.Fingerprint `json:"promoted,omitempty"`
 	PromotedAt time.Time                      `json:"promoted_at,omitzero"`
 	// RevokedAt is when the service was seen to refuse the old value; it is the

@@ -100,14 +100,20 @@ type Outcome struct {
 }
 
 // Deploy writes the config secrets of want into the stack's file and runs one
-// up. In a declared stack these go out to their holders; every other secret is
-// only taken into state where its holder lists it.
-func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, message string, events func(engine.Event)) (out Outcome, err error) {
+// up, in which those of a declared stack also go out to their holders.
+func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, message string, events func(engine.Event)) (Outcome, error) {
+	return t.TakeOver(ctx, want, want, message, events)
+}
+
+// TakeOver is Deploy that sends to holders only what write names, and what the
+// last preview found different from the state. The other secrets of a declared
+// stack are taken into its state where their holders list them, without a write.
+func (t *Target) TakeOver(ctx context.Context, hold, write map[string]secrets.Value, message string, events func(engine.Event)) (out Outcome, err error) {
 	env, err := t.plugins(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if _, err := t.stack.WriteConfig(ctx, want); err != nil {
+	if _, err := t.stack.WriteConfig(ctx, hold); err != nil {
 		return Outcome{}, err
 	}
 	if t.Entry.Declared && !t.State.Exists {
@@ -119,8 +125,8 @@ func (t *Target) Deploy(ctx context.Context, want map[string]secrets.Value, mess
 	if t.Values == nil {
 		t.Values = map[string]secrets.Value{}
 	}
-	maps.Copy(t.Values, want)
-	served, err := t.serve(ctx, t.sets(want))
+	maps.Copy(t.Values, hold)
+	served, err := t.serve(ctx, t.sets(write))
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -71,7 +71,7 @@ func sameWrite(a, b journal.Event) bool {
 // atLeast never takes a rotation back: one that was promoted already deploys
 // again without being unpromoted in the record. A rollback has one state.
 func (j *job) atLeast(s journal.State) journal.State {
-	if j.back || j.state.AtLeast(s) {
+	if j.back || j.state == journal.Adopting || j.state.AtLeast(s) {
 		return j.state
 	}
 	return s
@@ -126,7 +126,7 @@ func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
 		line.Fail("nothing was deployed")
 		return err
 	}
-	out, err := t.Deploy(ctx, want, r.message(), func(e engine.Event) { line.Say("up: " + doing(e)) })
+	out, err := t.TakeOver(ctx, want, r.sent(t, want), r.message(), func(e engine.Event) { line.Say("up: " + doing(e)) })
 	result := "updated"
 	switch {
 	case err != nil:
@@ -161,6 +161,9 @@ func (r *run) goOn() []string {
 	for _, j := range r.rolling() {
 		secrets += " --secret " + j.secret.Name
 	}
+	if r.verb == toAdopt {
+		return []string{"go run . verify" + secrets, "go run . adopt" + secrets + r.rollFlag()}
+	}
 	return []string{"go run . verify" + secrets, "go run . rotate" + secrets}
 }
 
@@ -191,6 +194,8 @@ func (r *run) message() string {
 		does := "rotate"
 		if j.back {
 			does = "roll back"
+		} else if r.verb == toAdopt {
+			does = "adopt"
 		}
 		parts = append(parts, fmt.Sprintf("%s %s (rotation %s)", does, j.secret.Name, j.id))
 	}

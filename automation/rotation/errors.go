@@ -51,5 +51,13 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// repeat is the command that does what this run is for once more.
+func (r *run) repeat(secret string) string {
+	if r.verb == toAdopt {
+		return "go run . adopt --secret " + secret + r.rollFlag()
+	}
+	return again(secret)
+}
+
 // again is the command that goes on with this secret.
 func again(secret string) string { return fmt.Sprintf("go run . rotate --secret %s", secret) }

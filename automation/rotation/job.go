@@ -61,6 +61,8 @@ type job struct {
 	restarted bool
 	// redeploy: a consumer that had the new value has lost it since.
 	redeploy bool
+	// rolls: an adoption brings the present value to every consumer.
+	rolls bool
 	// newID and oldID are what the service calls the two credentials.
 	newID, oldID string
 	hold         *journal.Hold

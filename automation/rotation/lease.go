@@ -29,7 +29,7 @@ func leased(chosen []secrets.Secret) []string {
 
 // unheld refuses at plan time what somebody else is working on. It only looks.
 func (r *run) unheld(ctx context.Context, chosen []secrets.Secret) error {
-	return barred(chosen[0].Name, r.Journal.Holding(ctx, leased(chosen)...))
+	return r.barred(chosen[0].Name, r.Journal.Holding(ctx, leased(chosen)...))
 }
 
 // acquire takes the lease before the first effect, and refuses to act on a plan
@@ -46,7 +46,7 @@ func (r *run) acquire(ctx context.Context) error {
 	}
 	lease, err := r.Journal.Acquire(ctx, leased(chosen)...)
 	if err != nil {
-		return barred(chosen[0].Name, err)
+		return r.barred(chosen[0].Name, err)
 	}
 	r.lease = lease
 	for _, j := range r.jobs {
@@ -55,7 +55,7 @@ func (r *run) acquire(ctx context.Context) error {
 			return err
 		}
 		if last := now.Last(); last.Number != j.log.Last().Number {
-			return &Error{Reason: Held, Secret: j.secret.Name, Next: []string{again(j.secret.Name)},
+			return &Error{Reason: Held, Secret: j.secret.Name, Next: []string{r.repeat(j.secret.Name)},
 				Detail: fmt.Sprintf("%s worked on it since this plan was made (%s at %s)", last.Holder, last.State, last.Time.Format(time.RFC3339))}
 		}
 	}
@@ -86,17 +86,17 @@ func (r *run) mine(j *job) error {
 	if r.lease == nil {
 		return nil
 	}
-	return barred(j.secret.Name, r.lease.Check())
+	return r.barred(j.secret.Name, r.lease.Check())
 }
 
 // barred says who works on it and what to type.
-func barred(secret string, err error) error {
+func (r *run) barred(secret string, err error) error {
 	var held *journal.HeldError
 	switch {
 	case errors.Is(err, journal.ErrExpired):
-		return &Error{Reason: Held, Secret: secret, Err: err, Next: []string{again(secret)}}
+		return &Error{Reason: Held, Secret: secret, Err: err, Next: []string{r.repeat(secret)}}
 	case errors.As(err, &held):
-		next := []string{"wait for it to end, then: " + again(secret)}
+		next := []string{"wait for it to end, then: " + r.repeat(secret)}
 		if held.Holder.Host != journal.Self().Host {
 			next = append(next, "if that process is dead, its lease is over at "+held.Free.Local().Format("15:04:05"))
 		}

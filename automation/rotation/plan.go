@@ -44,6 +44,8 @@ type SecretPlan struct {
 	// KillsOld: issuing the new value kills the old one at once.
 	KillsOld bool
 	Grace    time.Duration
+	// Adopts: the present value is taken over; Rolls: and rolled out as it is.
+	Adopts, Rolls bool
 }
 
 // StackPlan is one Pulumi stack's part.
@@ -363,7 +365,7 @@ func (r *run) workersReady(ctx context.Context) error {
 			}
 			seen = append(seen, holder)
 			if err := r.Fleet.Deployable(ctx, c); err != nil {
-				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{again(j.secret.Name)}}
+				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{r.repeat(j.secret.Name)}}
 			}
 		}
 	}

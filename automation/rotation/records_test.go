@@ -88,6 +88,8 @@ func TestTheDateIsThatOfAProvenEnd(t *testing.T) {
 		"refused": {[]journal.Event{{Rotation: "1", State: journal.Abandoned, Entries: both}}, 200, rotation.ByPass},
 		"refused after one that ended": {[]journal.Event{{Rotation: "1", State: journal.Done, Entries: both, RevokedAt: ago(5)},
 			{Rotation: "2", State: journal.Abandoned, Entries: both}}, 5, rotation.ByJournal},
+		"adopted: no old value has died, so pass's history goes on": {[]journal.Event{adoption(both, "bb")}, 200, rotation.ByPass},
+		"adopted after one that ended":                              {[]journal.Event{{Rotation: "1", State: journal.Done, Entries: both, RevokedAt: ago(5)}, adoption(both, "bb")}, 5, rotation.ByJournal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := records(t)
@@ -99,6 +101,36 @@ func TestTheDateIsThatOfAProvenEnd(t *testing.T) {
 			require.Equal(t, c.age > 90, s.Overdue())
 			require.Equal(t, s.Since.Add(90*24*time.Hour), s.Due())
 		})
+	}
+}
+
+func adoption(entries map[string]journal.Move, value secrets.Fingerprint) journal.Event {
+	promoted := map[string]secrets.Fingerprint{}
+	for name := range entries {
+		promoted[name] = value
+	}
+	return journal.Event{Rotation: "9", State: journal.Adopted, Entries: entries, Promoted: promoted}
+}
+
+// TestAnAdoptedValueIsAsOldAsItIs: what was there before a rotation that has no
+// end is as old as it was then; what was edited since is not.
+func TestAnAdoptedValueIsAsOldAsItIs(t *testing.T) {
+	both := moves("user", "key")
+	for value, since := range map[secrets.Fingerprint]int{"aa": 0, "cc": 1} {
+		a := records(t)
+		began := []time.Time{}
+		a.Changed = func(_ context.Context, _ string, until time.Time) (time.Time, error) {
+			began = append(began, until)
+			return ago(1), nil
+		}
+		a.add("two", journal.Event{Rotation: "1", State: journal.RolledBack, Entries: both}, adoption(both, value))
+		log, err := a.Journal.Open(t.Context(), "two")
+		require.NoError(t, err)
+		events, err := log.Events(t.Context())
+		require.NoError(t, err)
+		_, _ = a.standing("two")
+		require.Contains(t, began, events[since].Time, value)
+		require.NotContains(t, began, events[1-since].Time, value)
 	}
 }
 

@@ -38,7 +38,7 @@ func (r *run) condemn(ctx context.Context, j *job, last journal.Event) error {
 			Next: []string{again(j.secret.Name) + " --new --grace 0"}}
 	}
 	j.condemned = true
-	if last.State.Finished() {
+	if last.State.Finished() || last.State == journal.Adopting {
 		j.id, j.state, j.source = r.NewID(), journal.Planned, fromPerson
 		j.moved, j.old, j.next = j.secret.Entries, clone(j.current), services.Credential{}
 		// Where pass holds a value that was never rolled out, the present one is

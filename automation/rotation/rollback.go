@@ -43,6 +43,8 @@ func (r *run) nothingToRollBack(j *job, last journal.Event) error {
 		why = "its last rotation is done: " + last.Evidence + " since " + last.RevokedAt.Format(time.DateOnly)
 	case journal.RolledBack:
 		return &nothingError{"its last rotation is rolled back already"}
+	case journal.Adopting, journal.Adopted:
+		why = "it was taken over as it is, and never rotated by this program"
 	case journal.Abandoned:
 		why = "its last rotation was given up before any consumer had the new value"
 	}

@@ -55,6 +55,8 @@ type Options struct {
 	Unproven bool
 	// AllowOther lets an up make changes that are not the expected ones.
 	AllowOther bool
+	// Roll: an adoption brings pass's value to every consumer first.
+	Roll bool
 	// Commit commits and pushes changed config files of stacks.
 	Commit bool
 }
@@ -144,6 +146,7 @@ const (
 	toRollBack             // back to the old value
 	toRevoke               // only what waits for its old value's end
 	toLook                 // changes nothing
+	toAdopt                // takes over what was rolled out by hand
 )
 
 func (r *run) rotate(ctx context.Context, names []string) error {
@@ -199,7 +202,7 @@ func (r *run) interrupted(names []string, err error) error {
 	for _, name := range names {
 		done := slices.ContainsFunc(r.jobs, func(j *job) bool { return j.secret.Name == name && j.state.Finished() })
 		if !done {
-			e.Next = append(e.Next, again(name))
+			e.Next = append(e.Next, r.repeat(name))
 		}
 	}
 	return e

@@ -16,7 +16,8 @@ import (
 func (r *run) choose(ctx context.Context, j *job) error {
 	last := j.log.Last()
 	j.hold = last.Hold
-	if !last.State.Finished() {
+	// An adoption that was cut off has nothing that a rotation could go on with.
+	if !last.State.Finished() && last.State != journal.Adopting {
 		if err := r.resume(ctx, j, last); err != nil {
 			return err
 		}

@@ -126,12 +126,16 @@ func (r Records) ended(ctx context.Context, s secrets.Secret, log *journal.Log) 
 			return nil, err
 		}
 	}
+	known := map[string]secrets.Fingerprint{}
 	for _, e := range events {
-		for name := range e.Entries {
+		for name, move := range e.Entries {
 			d := out[name]
-			if d.begun.IsZero() {
+			// What pass held at an adoption is in use, however it came there: by a
+			// later edit, unless it is the value from before.
+			if d.begun.IsZero() || e.State == journal.Adopted && e.Promoted[name] != known[name] {
 				d.begun = e.Time
 			}
+			known[name] = inUse(e, name, move)
 			if e.State == journal.Done {
 				d.date = recorded(e)
 			}
@@ -139,6 +143,14 @@ func (r Records) ended(ctx context.Context, s secrets.Secret, log *journal.Log) 
 		}
 	}
 	return out, nil
+}
+
+// inUse is the value that consumers are known to have after an event.
+func inUse(e journal.Event, name string, move journal.Move) secrets.Fingerprint {
+	if promoted := e.Promoted[name]; promoted != "" {
+		return promoted
+	}
+	return move.From
 }
 
 // recorded is the date of a rotation: when the old value was seen to be refused.

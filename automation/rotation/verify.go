@@ -65,7 +65,7 @@ func (r *run) verifyOne(ctx context.Context, name string) (Report, error) {
 		j.report.Next = append(j.report.Next, "go run . preview --secret "+name, again(name)+" --new")
 	}
 	if last.State != "" && !last.State.Finished() {
-		j.report.Next = append(j.report.Next, again(name))
+		j.report.Next = append(j.report.Next, unfinished(last.State, name))
 	}
 	return j.report, nil
 }

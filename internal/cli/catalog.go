@@ -13,11 +13,11 @@ import (
 func (a *app) catalogCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "catalog",
-		Short: "List, check and draw the inventory",
+		Short: "Propose, list, check and draw the inventory",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(
+	cmd.AddCommand(a.initCommand(),
 		a.catalogSub("list", "List secrets, entries and consumers", func(c *secrets.Catalog) error { return a.listCatalog(c) }),
 		a.catalogSub("validate", "Check the catalog; errors name file, line and column", func(c *secrets.Catalog) error {
 			if a.opts.json {

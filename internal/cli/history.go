@@ -128,6 +128,9 @@ func whatOf(p rotation.Past) string {
 	if proofs := proofsOf(p.Answers); proofs != "" {
 		parts = append(parts, proofs)
 	}
+	if p.State == journal.Adopted {
+		parts = append(parts, p.Events[len(p.Events)-1].Step)
+	}
 	for _, d := range p.Debts {
 		parts = append(parts, "debt: "+d)
 	}

@@ -117,7 +117,7 @@ func (a *app) anyNext(err error) string {
 	return "go run . doctor"
 }
 
-var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|env|setup --bucket|sandbox [a-z]+|catalog [a-z]+)\b`)
+var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|adopt|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|env|setup --bucket|sandbox [a-z]+|catalog [a-z]+)\b`)
 
 // inPlace adds the flags of this call that say which world is meant to a
 // command of ours, and to one of pass, gpg or pulumi the variables of the
@@ -184,7 +184,8 @@ func (a *app) brokenWorld(err error) error {
 	return &worldError{err: err, next: next}
 }
 
-// worldError is a sandbox that cannot be opened, with what to type next.
+// worldError is a world, such as a sandbox, that cannot be opened, with what to
+// type next.
 type worldError struct {
 	err  error
 	next string

@@ -41,6 +41,9 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 }
 
 func yes(plan *rotation.Plan) string {
+	if slices.ContainsFunc(plan.Secrets, func(s rotation.SecretPlan) bool { return s.Adopts }) {
+		return "Yes, adopt"
+	}
 	if slices.ContainsFunc(plan.Secrets, func(s rotation.SecretPlan) bool { return !s.Back }) {
 		return "Yes, rotate"
 	}

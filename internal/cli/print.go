@@ -54,7 +54,9 @@ func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
 		for _, c := range s.Consumers {
 			rows = append(rows, []string{"consumer", c.Name, presently(c, s.Back || s.State != "")})
 		}
-		if s.Back {
+		if s.Adopts {
+			rows = append(rows, []string{"adoption", adoption(s), ""})
+		} else if s.Back {
 			rows = append(rows, []string{"rollback", "to the old value; then the new one is retired", ""})
 		} else {
 			rows = append(rows, []string{"source", source(s.Source), ""}, []string{"old value", afterwards(s), ""})
@@ -86,6 +88,13 @@ func goesOn(s rotation.SecretPlan) string {
 		return ""
 	}
 	return ", goes on at " + string(s.State)
+}
+
+func adoption(s rotation.SecretPlan) string {
+	if s.Rolls {
+		return "the value in pass is rolled out as it is; nothing is issued or retired"
+	}
+	return "the value in pass is taken over as it is; no consumer is written to"
 }
 
 func arrow(from, to string) string {

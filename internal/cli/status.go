@@ -15,6 +15,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 )
@@ -197,6 +198,8 @@ func stoppedAt(r rotation.Standing) string {
 func dated(r rotation.Standing, more bool) []string {
 	day := r.Since.Local().Format(time.DateOnly)
 	switch {
+	case r.Last.State == journal.Adopted:
+		return append(adopted(r), dated(rotation.Standing{Since: r.Since, DatedBy: r.DatedBy}, true)...)
 	case r.DatedBy == rotation.ByPass && more:
 		return []string{"age by pass's history"}
 	case r.DatedBy == rotation.ByPass:
@@ -207,6 +210,22 @@ func dated(r rotation.Standing, more bool) []string {
 		return nil
 	}
 	return []string{"rotated on " + day}
+}
+
+// adopted says since when a secret that was never rotated is looked after, and
+// what was not proven then.
+func adopted(r rotation.Standing) []string {
+	lines := []string{"adopted on " + r.Last.Time.Local().Format(time.DateOnly)}
+	var open []string
+	for _, answer := range r.Last.Answers {
+		if answer.Answer != string(proof.Match) {
+			open = append(open, answer.Consumer+" ("+answer.Answer+")")
+		}
+	}
+	if len(open) > 0 {
+		lines = append(lines, "not proven then: "+strings.Join(open, ", "))
+	}
+	return lines
 }
 
 // summary counts what needs doing.
@@ -256,6 +275,8 @@ func (s *session) nextOfStatus(rows []rotation.Standing, loose []looseFile) []st
 		switch {
 		case r.Err != nil:
 			out = append(out, "go run . history"+again)
+		case r.Unfinished() && r.Last.State == journal.Adopting:
+			out = append(out, "go run . adopt"+again)
 		case r.Unfinished() || len(r.Last.Debts) > 0:
 			out = append(out, "go run . rotate"+again)
 		case r.Overdue() && !r.Waits():

@@ -64,7 +64,7 @@ func TestDeclaredActions(t *testing.T) {
 	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key, "STRIPE_WEBHOOK_SECRET": hook, "FOREIGN": "not ours"}, repository.Secrets)
 	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key}, repository.Environments[world.EnvironmentName].Secrets)
 	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key}, truth.Organizations[world.OrganizationName].Secrets)
-	require.Equal(t, map[string]int{http.MethodPut: 4}, w.writes("/secrets/"))
+	require.Equal(t, map[string]int{http.MethodPut: 4}, w.changes("/secrets/"))
 	w.change(func(s *world.State) {
 		shared := s.Organizations[world.OrganizationName].Secrets["STRIPE_SECRET_KEY"]
 		require.Equal(t, "selected", shared.Visibility)

@@ -43,8 +43,8 @@ func (w *sandboxed) shop(p pair) {
 	w.await("the shop runs", func() bool { return w.runsNow("shop") == p })
 }
 
-// writes counts the requests that change something at the paths that contain part.
-func (w *sandboxed) writes(part string) map[string]int {
+// changes counts the requests that change something at the paths that contain part.
+func (w *sandboxed) changes(part string) map[string]int {
 	out := map[string]int{}
 	for _, r := range w.requests() {
 		if r.Method != http.MethodGet && strings.Contains(r.Path, part) {
@@ -68,7 +68,7 @@ func TestDeclaredContainer(t *testing.T) {
 	require.Equal(t, now.key, w.pass("verifieddit/stripe/secret-key"))
 	require.False(t, w.lives(old.key))
 	require.True(t, w.lives(now.key))
-	require.Equal(t, map[string]int{http.MethodPatch: 1}, w.writes("/containers/"))
+	require.Equal(t, map[string]int{http.MethodPatch: 1}, w.changes("/containers/"))
 	w.shopIsAsItWas()
 }
 
@@ -97,7 +97,7 @@ func TestDeclaredContainerInTheLongRun(t *testing.T) {
 	second := w.runsNow("shop")
 	require.NotEqual(t, first.key, second.key)
 	require.Equal(t, first.webhook, second.webhook)
-	require.Equal(t, map[string]int{http.MethodPatch: 2}, w.writes("/containers/"))
+	require.Equal(t, map[string]int{http.MethodPatch: 2}, w.changes("/containers/"))
 	w.shopIsAsItWas()
 
 	gone := w.run("preview", "--stack", "places", "--catalog", catalog)
@@ -195,5 +195,5 @@ func TestDeclaredNamespace(t *testing.T) {
 		require.Equal(t, "not ours", runs["FOREIGN"], name)
 	}
 	require.False(t, w.lives(old.key))
-	require.Equal(t, map[string]int{http.MethodPatch: 2}, w.writes("/namespaces/"), "one for each up")
+	require.Equal(t, map[string]int{http.MethodPatch: 2}, w.changes("/namespaces/"), "one for each up")
 }

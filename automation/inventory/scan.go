@@ -1,0 +1,218 @@
+// Package inventory proposes a catalog from what exists: the entries of a pass
+// store, the Pulumi projects below a folder, and the copies that the one's
+// config secrets hold of the other. It asks no service, starts no process, and
+// puts no value into anything that it returns for printing.
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/stackfile"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+)
+
+// Project is an existing Pulumi project.
+type Project struct {
+	// Name is Pulumi's; Dir is below the root, with slashes.
+	Name, Dir string
+	// Backend is the address in its Pulumi.yaml, where there is one.
+	Backend string
+	Stacks  []Stack
+	// Problem is why nothing more is known.
+	Problem string
+}
+
+// Stack is one stack's config file.
+type Stack struct {
+	Name string
+	// Keys are the config secrets, sorted, in the form that the catalog takes.
+	Keys []string
+	// Secrets and Plain are the config's values, once it was opened.
+	Secrets map[string]secrets.Value
+	Plain   map[string]secrets.Value
+	// Passphrase is the pass path of what opened it; empty where that was given.
+	Passphrase string
+	// Problem is why its config secrets could not be compared.
+	Problem string
+
+	file    stackfile.File
+	content stackfile.Content
+}
+
+// Worker is a Cloudflare Worker that a wrangler config names.
+type Worker struct {
+	Name string
+	// File is below the root, with slashes.
+	File string
+}
+
+// Scan looks for Pulumi projects and wrangler configs below root, in the order
+// of their paths. Folders of dependencies, hidden ones and those in skip are
+// left out. Nothing is decrypted.
+func Scan(root string, skip ...string) ([]Project, []Worker, error) {
+	var projects []Project
+	var workers []Worker
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if path != root && errors.Is(err, fs.ErrPermission) {
+				return fs.SkipDir
+			}
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		rel = filepath.ToSlash(rel)
+		if d.IsDir() {
+			hidden := strings.HasPrefix(d.Name(), ".") && path != root
+			if hidden || slices.Contains([]string{"node_modules", "vendor", "venv", "__pycache__", "testdata"}, d.Name()) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		switch d.Name() {
+		case "Pulumi.yaml", "Pulumi.yml":
+			if dir := filepath.Dir(path); !slices.ContainsFunc(skip, func(s string) bool { return sameFolder(s, dir) }) {
+				projects = append(projects, readProject(path, rel))
+			}
+		case "wrangler.toml", "wrangler.json", "wrangler.jsonc":
+			if name := workerName(path); name != "" {
+				workers = append(workers, Worker{Name: name, File: rel})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking for projects below %s: %w", root, err)
+	}
+	return projects, workers, nil
+}
+
+func sameFolder(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// readProject reads a project file and the stack files that go with it.
+func readProject(path, rel string) Project {
+	p := Project{Dir: strings.TrimSuffix(strings.TrimSuffix(rel, filepath.Base(path)), "/")}
+	if p.Dir == "" {
+		p.Dir = "."
+	}
+	project, err := workspace.LoadProject(path)
+	if err != nil {
+		// What the parser says may quote the file.
+		p.Problem = filepath.Base(path) + " is not a project file"
+		return p
+	}
+	p.Name = project.Name.String()
+	if project.Backend != nil {
+		p.Backend = project.Backend.URL
+	}
+	dir := filepath.Dir(path)
+	if project.StackConfigDir != "" {
+		dir = filepath.Join(dir, project.StackConfigDir)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
+	if err != nil || len(files) == 0 {
+		p.Problem = "it has no Pulumi.<stack>.yaml"
+		return p
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "Pulumi."), ".yaml")
+		p.Stacks = append(p.Stacks, readStack(name, stackfile.File{Path: file, Project: project}))
+	}
+	return p
+}
+
+func readStack(name string, file stackfile.File) Stack {
+	s := Stack{Name: name, file: file}
+	var err error
+	if s.content, err = file.Load(); err != nil {
+		s.Problem = "its file cannot be read"
+		if errors.Is(err, stackfile.ErrProvider) {
+			s.Problem = "its secrets are not encrypted with a passphrase"
+		}
+		return s
+	}
+	for key, v := range s.content.Config {
+		if v.Secure() {
+			s.Keys = append(s.Keys, file.Key(key))
+		}
+	}
+	slices.Sort(s.Keys)
+	return s
+}
+
+// Phrase is a passphrase that may open a stack. Path is its pass path, empty
+// for one that was given otherwise.
+type Phrase struct {
+	Path  string
+	Value secrets.Value
+}
+
+// Open decrypts the stack's config with the first of the phrases that opens it.
+// What keeps it from that is the stack's Problem.
+func (s *Stack) Open(phrases []Phrase) {
+	if s.Problem != "" || len(s.Keys) == 0 {
+		return
+	}
+	if len(phrases) == 0 {
+		s.Problem = "there is no passphrase to open it with"
+		return
+	}
+	s.Problem = "no passphrase at hand opens it"
+	for _, p := range phrases {
+		crypt, err := stackfile.Open(p.Value, s.content.Salt)
+		if err != nil {
+			continue
+		}
+		secret, plain, err := s.file.Values(s.content, crypt)
+		if err != nil {
+			s.Problem = "its secrets were not encrypted with its own passphrase and salt"
+			return
+		}
+		s.Secrets, s.Plain, s.Passphrase, s.Problem = secret, map[string]secrets.Value{}, p.Path, ""
+		for key, text := range plain {
+			s.Plain[key] = secrets.NewValue([]byte(text))
+		}
+		return
+	}
+}
+
+var (
+	tomlName = regexp.MustCompile(`(?m)^\s*name\s*=\s*["']([A-Za-z0-9_-]+)["']`)
+	jsonName = regexp.MustCompile(`"name"\s*:\s*"([A-Za-z0-9_-]+)"`)
+	section  = regexp.MustCompile(`(?m)^\s*\[`)
+)
+
+// workerName is the top-level name in a wrangler config; empty where none is
+// found.
+func workerName(path string) string {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	name := jsonName
+	if filepath.Ext(path) == ".toml" {
+		name = tomlName
+		if at := section.FindIndex(raw); at != nil {
+			raw = raw[:at[0]]
+		}
+	}
+	if found := name.FindSubmatch(raw); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
