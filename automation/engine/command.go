@@ -130,7 +130,7 @@ func (s *Stack) environ(providers map[string]int, own map[string]secrets.Value) 
 		}
 	}
 	cli := s.engine.opts.CLI
-	path := []string{filepath.Dir(cli.Path), cli.LanguageDir, os.Getenv("PATH")}
+	path := []string{filepath.Dir(cli.Path), cli.LanguageDir, s.languageDir, os.Getenv("PATH")}
 	path = slices.DeleteFunc(path, func(p string) bool { return p == "" })
 	for name, v := range map[string]string{
 		"PATH":                     strings.Join(path, string(filepath.ListSeparator)),

@@ -63,6 +63,9 @@ type Options struct {
 	RunID string
 	// HTTP is used for s3:// backends; default: the AWS SDK's own.
 	HTTP *http.Client
+	// Language returns the folder of the program that runs projects of a runtime,
+	// empty if the CLI finds it by itself; default: what is on this machine.
+	Language func(ctx context.Context, runtime string) (string, error)
 	// Patience is how long a CLI may take to end after an interrupt; default:
 	// 3 minutes.
 	Patience time.Duration
@@ -89,6 +92,11 @@ func New(opts Options) *Engine {
 		opts.RunID = rand.Text()
 	}
 	opts.Redactor.Add(opts.Passphrase, opts.BackendEnv["AWS_SECRET_ACCESS_KEY"], opts.BackendEnv["AWS_SESSION_TOKEN"])
+	if opts.Language == nil {
+		opts.Language = func(ctx context.Context, runtime string) (string, error) {
+			return Setup{Offline: true}.Language(ctx, opts.CLI, runtime)
+		}
+	}
 	// Lowering one's own limit cannot fail for want of rights.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	process.Sweep()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/stackfile"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/toolchain"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
@@ -33,7 +33,10 @@ type Stack struct {
 	// provider is the scheme of the secrets provider, empty for a passphrase.
 	provider string
 	name     string // Pulumi's
-	file     stackfile.File
+	// languageDir holds the host of the project's runtime, empty if the CLI finds
+	// it by itself.
+	languageDir string
+	file        stackfile.File
 }
 
 // Open finds the project, its stack and what is needed to run it, without a
@@ -57,7 +60,7 @@ func (e *Engine) Open(ctx context.Context, spec StackSpec) (*Stack, error) {
 	if err := s.pick(names); err != nil {
 		return nil, err
 	}
-	if err := s.language(); err != nil {
+	if err := s.language(ctx); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(spec.Dir, projectFile(spec.Dir))
@@ -199,34 +202,28 @@ func (s *Stack) pick(names []string) error {
 	return nil
 }
 
-// language looks for the plugin that runs an existing project's program.
-func (s *Stack) language() error {
-	if s.spec.Program != nil {
+// language finds the host that runs an existing project's program, or has it
+// provided.
+func (s *Stack) language(ctx context.Context) error {
+	if s.spec.Program != nil || s.engine.opts.CLI == nil {
 		return nil
 	}
 	name := s.project.Runtime.Name()
+	dir, err := s.engine.opts.Language(ctx, name)
+	if err == nil {
+		s.languageDir = dir
+		return nil
+	}
+	if !errors.Is(err, toolchain.ErrNoLanguage) {
+		return s.wrap("providing the language host", err)
+	}
 	plugin := "pulumi-language-" + name
-	cli := s.engine.opts.CLI
-	if cli == nil {
-		return nil
-	}
-	for _, dir := range []string{filepath.Dir(cli.Path), cli.LanguageDir} {
-		if _, err := os.Stat(filepath.Join(dir, plugin)); dir != "" && err == nil {
-			return nil
-		}
-	}
-	if _, err := exec.LookPath(plugin); err == nil {
-		return nil
-	}
-	if installed, err := filepath.Glob(filepath.Join(cli.Home, "plugins", "language-"+name+"-*")); err == nil && len(installed) > 0 {
-		return nil
-	}
-	next := "install Pulumi " + Version() + " from its release, which brings " + plugin + ", and put it on PATH"
+	next := "connect to the network and type the same command again, or install Pulumi " + Version() + " from its release, which brings " + plugin + ", and put it on PATH"
 	if name == "yaml" {
 		next = "run `go run . setup`, or put " + plugin + " on PATH"
 	}
 	return &Error{Kind: NoLanguage, Stack: s.spec.Name, Step: "opening the stack",
-		Err: fmt.Errorf("the project is written in %s and %s is not installed", name, plugin), Next: next}
+		Err: fmt.Errorf("the project is written in %s and %s is not installed: %w", name, plugin, err), Next: next}
 }
 
 func (s *Stack) names(ctx context.Context) ([]string, error) {

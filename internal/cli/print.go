@@ -75,7 +75,7 @@ func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
 		}
 		for _, c := range s.Changes {
 			if c.Op != "same" {
-				rows = append(rows, []string{c.Op, c.Name, kind(c.Type), masked(c.SecretOnly)})
+				rows = append(rows, []string{c.Op, c.Name, kind(c.Type), masked(c.SecretOnly, c.Diffs)})
 			}
 		}
 		table(out, rows)
@@ -157,9 +157,13 @@ func afterwards(s rotation.SecretPlan) string {
 // kind shortens cloudflare:index/workersSecret:WorkersSecret to WorkersSecret.
 func kind(t string) string { return t[strings.LastIndexByte(t, ':')+1:] }
 
-func masked(secretOnly bool) string {
-	if secretOnly {
+// masked says what a change is about, by the names of inputs alone.
+func masked(secretOnly bool, inputs []string) string {
+	switch {
+	case secretOnly:
 		return "only secret inputs change"
+	case len(inputs) > 0:
+		return "changes " + strings.Join(inputs, ", ")
 	}
 	return ""
 }

@@ -236,7 +236,10 @@ func (s *session) openEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.engine = engine.New(engine.Options{CLI: s.cli, Backend: s.catalog.State.URL, BackendEnv: env, Redactor: s.redactor, RunID: s.runID})
+	s.engine = engine.New(engine.Options{CLI: s.cli, Backend: s.catalog.State.URL, BackendEnv: env, Redactor: s.redactor, RunID: s.runID,
+		Language: func(ctx context.Context, runtime string) (string, error) {
+			return s.app.toolchain(s.progress).Language(ctx, s.cli, runtime)
+		}})
 	s.closers = append(s.closers, func() error { s.engine.Sweep(); return nil })
 	s.services = dial.Dial(s.catalog, s.http, s.ids)
 	s.journal, err = s.openLog(ctx, env)

@@ -51,7 +51,8 @@ func TestForeignChanges(t *testing.T) {
 	require.NotEqual(t, string(raw), edited)
 	require.NoError(t, os.WriteFile(program, []byte(edited), 0o600))
 	w.refused(refusal{1, []string{"stripe-backend", "nothing to do with this rotation", "container", "maxScale"}, "--allow-other-changes"}, "", "rotate", "--secret", "stripe", "--yes")
-	w.must("rotate", "--secret", "stripe", "--yes", "--allow-other-changes")
+	r := w.must("rotate", "--secret", "stripe", "--yes", "--allow-other-changes")
+	require.Regexp(t, `update +container .*maxScale`, r.stdout+r.stderr, "what else changes is shown")
 	require.Equal(t, w.pass(stripeKey), w.truth().Consumers["stripe-backend"].RunsWith["STRIPE_SECRET_KEY"])
 }
 

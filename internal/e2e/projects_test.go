@@ -16,7 +16,7 @@ import (
 func (w *sandboxed) pulumi(stdin, folder string, args ...string) result {
 	w.t.Helper()
 	shell := w.with("PULUMI_BACKEND_URL=file://"+filepath.Join(w.dir, "state"), "PULUMI_HOME="+filepath.Join(w.dir, "pulumi-home"),
-		"PULUMI_SKIP_UPDATE_CHECK=true", "PATH="+filepath.Dir(shared.cli.Path)+":"+shared.cli.LanguageDir+":"+os.Getenv("PATH"))
+		"PULUMI_SKIP_UPDATE_CHECK=true", "PATH="+filepath.Dir(shared.cli.Path)+":"+shared.cli.LanguageDir+":"+w.path())
 	if !strings.Contains(strings.Join(w.env, "\n"), "PULUMI_CONFIG_PASSPHRASE_FILE=") {
 		shell = shell.with("PULUMI_CONFIG_PASSPHRASE_FILE=" + filepath.Join(w.dir, "passphrase"))
 	}
@@ -25,12 +25,23 @@ func (w *sandboxed) pulumi(stdin, folder string, args ...string) result {
 	return r
 }
 
+// path is the PATH of the test's shell.
+func (w *sandboxed) path() string {
+	out := os.Getenv("PATH")
+	for _, v := range w.env {
+		if text, ok := strings.CutPrefix(v, "PATH="); ok {
+			out = text
+		}
+	}
+	return out
+}
+
 // edited is a copy of a file with one text in the place of another.
 func (w *sandboxed) edited(from, to, old, now string) {
 	w.t.Helper()
 	raw, err := os.ReadFile(from)
 	require.NoError(w.t, err)
-	require.Contains(w.t, string(raw), old)
+	require.True(w.t, strings.Contains(string(raw), old), "%s does not hold %q", from, old)
 	require.NoError(w.t, os.WriteFile(to, []byte(strings.Replace(string(raw), old, now, 1)), 0o600))
 }
 

@@ -200,3 +200,43 @@ func TestDeadStateKeyIsReplacedByATypedOneS3(t *testing.T) {
 	require.Equal(t, "403", w.listed(env, access, secret))
 	require.Equal(t, "200", w.listed(env, w.pass(scalewayAccess), w.pass(scalewaySecret)))
 }
+
+// The acceptance run: two secrets over all three stacks, the one that opens the
+// state among them; afterwards the plain CLI, with the exports alone, finds the
+// updates in the history and nothing left to do.
+func TestTwoSecretsOverAllStacksOnS3(t *testing.T) {
+	w := worldOnS3(t)
+	access, secret, clerk := w.pass(scalewayAccess), w.pass(scalewaySecret), w.pass(clerkKey)
+	reports := decodeAll(t, w.must("rotate", "--secret", "scaleway", "--secret", "clerk", "--yes", "--json").stdout)
+	require.Len(t, reports, 2)
+	upped := map[string]string{}
+	for _, rep := range reports {
+		require.Equal(t, "DONE", rep.State, rep.Secret)
+		for _, s := range rep.Stacks {
+			upped[s.Name] = rep.Rotation
+		}
+	}
+	require.Equal(t, []string{"infra", "stripe-backend", "verifieddit-badges"}, sorted(upped))
+	fresh := w.swapped("clerk", clerkKey, clerk)
+	truth := w.truth()
+	require.Equal(t, fresh, truth.Consumers[badges].RunsWith["CLERK_SECRET_KEY"])
+	require.Equal(t, fresh, truth.Consumers[payments].RunsWith["CLERK_SECRET_KEY"])
+	require.Equal(t, []string{w.pass(scalewayAccess)}, alive(truth, "scaleway", "access-key"))
+
+	env := w.serve()
+	require.Equal(t, "403", w.listed(env, access, secret))
+	for _, folder := range []string{"infra", "services/stripe-backend/infra"} {
+		r := w.sourced(env, "cd '"+filepath.Join(w.dir, "projects", folder)+"'\npulumi stack history --json --stack prod\npulumi preview --expect-no-changes --non-interactive --stack prod >&2")
+		require.Zero(t, r.code, r.stderr)
+		var history []struct {
+			Kind, Result, Message string
+		}
+		require.NoError(t, json.Unmarshal([]byte(r.stdout), &history), r.stdout)
+		require.GreaterOrEqual(t, len(history), 2)
+		require.Equal(t, []string{"update", "succeeded"}, []string{history[0].Kind, history[0].Result})
+		require.Contains(t, history[0].Message, reports[0].Rotation)
+		require.Regexp(t, `\d+ unchanged`, r.stderr)
+		require.NotContains(t, r.stdout+r.stderr, w.pass(scalewaySecret))
+	}
+	require.Empty(t, w.exec("", "git", "-C", filepath.Join(w.dir, "projects"), "diff", "--stat", "--", "*/Pulumi.yaml").stdout)
+}

@@ -40,6 +40,12 @@ func (f file) imports() []string {
 	return out
 }
 
+// nested is a module of its own: another program, with other rules.
+func nested(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil && filepath.Clean(dir) != filepath.Clean(root)
+}
+
 // tree parses every Go file of the module.
 func tree(t *testing.T) []file {
 	t.Helper()
@@ -49,7 +55,7 @@ func tree(t *testing.T) []file {
 			return err
 		}
 		rel, _ := filepath.Rel(root, path)
-		if d.IsDir() && (rel == "tools" || d.Name() == "testdata" || (strings.HasPrefix(d.Name(), ".") && rel != "." && d.Name() != "..")) {
+		if d.IsDir() && (rel == "tools" || nested(path) || d.Name() == "testdata" || (strings.HasPrefix(d.Name(), ".") && rel != "." && d.Name() != "..")) {
 			return fs.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(path, ".go") {

@@ -57,7 +57,7 @@ func pack(t *testing.T, version string) []byte {
 	zw := gzip.NewWriter(&buf)
 	tw := tar.NewWriter(zw)
 	script := "#!/bin/sh\necho v" + version + "\n"
-	for _, name := range []string{"pulumi/pulumi", "pulumi/pulumi-language-yaml", "../../escaped"} {
+	for _, name := range []string{"pulumi/pulumi", "pulumi/pulumi-language-yaml", "pulumi/pulumi-language-go", "../../escaped"} {
 		require.NoError(t, tw.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(script)), Typeflag: tar.TypeReg}))
 		_, err := tw.Write([]byte(script))
 		require.NoError(t, err)
