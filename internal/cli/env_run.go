@@ -58,6 +58,9 @@ func (s *session) runWith(ctx context.Context, e secrets.Environment, o envOptio
 	if err := r.start(values); err != nil {
 		return err
 	}
+	if r.now == nil {
+		return context.Canceled // told to end just before
+	}
 	if !o.watch {
 		return r.ended()
 	}
@@ -167,13 +170,14 @@ func (r *runner) watcher(ctx context.Context, o envOptions) (*watcher, error) {
 func (r *runner) follow(ctx context.Context, w *watcher) error {
 	tick := time.NewTicker(w.every)
 	defer tick.Stop()
+	running := whileRuns(ctx, r.now)
 	for {
 		select {
 		case <-r.now.Ended():
 			return r.ended()
 		case <-tick.C:
 		}
-		fresh := r.fetch(ctx, w)
+		fresh := r.fetch(running, w)
 		changed := differing(w.values, fresh)
 		if len(changed) == 0 || r.over() {
 			continue
@@ -189,7 +193,19 @@ func (r *runner) follow(ctx context.Context, w *watcher) error {
 		if err := r.start(fresh); err != nil {
 			return err
 		}
+		running = whileRuns(ctx, r.now)
 	}
+}
+
+// whileRuns ends with the command: nobody waits for a gpg that hangs to hear
+// that it has ended.
+func whileRuns(ctx context.Context, c *child.Child) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		<-c.Ended()
+		cancel()
+	}()
+	return ctx
 }
 
 // over reports whether the command was told to end.
@@ -218,13 +234,15 @@ func (r *runner) fetch(ctx context.Context, w *watcher) map[string]secrets.Value
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-r.now.Ended():
+		case <-ctx.Done():
 			return nil
 		}
 		values, err = r.session.values(ctx, w.store, r.env)
 	}
 	if err != nil {
-		r.complain(w, err)
+		if ctx.Err() == nil {
+			r.complain(w, err)
+		}
 		return nil
 	}
 	if after, err := w.store.Stamp(paths...); err != nil || after != before {
