@@ -237,21 +237,6 @@ func (c *candidate) proven() bool {
 	})
 }
 
-// sent are the values that go out to Workers: all of them in a rotation, and in
-// an adoption only those that are rolled out.
-func (r *run) sent(t *rollout.Target, want map[string]secrets.Value) map[string]secrets.Value {
-	if r.verb != toAdopt {
-		return want
-	}
-	out := map[string]secrets.Value{}
-	for key, v := range want {
-		if j := r.jobOf(t.Refs[key].Secret); j != nil && j.rolls {
-			out[key] = v
-		}
-	}
-	return out
-}
-
 // carryOut shows the plan, asks once, takes over, and writes down what was proven.
 func (a *adoption) carryOut(ctx context.Context) error {
 	if err := a.ready(ctx); err != nil {

@@ -126,7 +126,12 @@ func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
 		line.Fail("nothing was deployed")
 		return err
 	}
-	out, err := t.TakeOver(ctx, want, r.sent(t, want), r.message(), func(e engine.Event) { line.Say("up: " + doing(e)) })
+	send, err := r.sent(ctx, t, want)
+	if err != nil {
+		line.Fail("nothing was deployed")
+		return err
+	}
+	out, err := t.TakeOver(ctx, want, send, r.message(), func(e engine.Event) { line.Say("up: " + doing(e)) })
 	result := "updated"
 	switch {
 	case err != nil:

@@ -67,7 +67,7 @@ func (r *run) editedSince(ctx context.Context, j *job, promoted map[string]secre
 // find looks for the value with a fingerprint where old values may stand: the
 // stacks' config and the entry's own history. It is empty if there is none.
 func (r *run) find(ctx context.Context, j *job, e secrets.Entry, was secrets.Fingerprint) (secrets.Value, error) {
-	candidates := r.inConfig(j, e)
+	candidates := r.inConfig(j, e, true)
 	older, err := r.older(ctx, e)
 	if err != nil {
 		return secrets.Value{}, err
@@ -81,9 +81,12 @@ func (r *run) find(ctx context.Context, j *job, e secrets.Entry, was secrets.Fin
 }
 
 // inConfig are the values that the stacks' config holds for an entry.
-func (r *run) inConfig(j *job, e secrets.Entry) []secrets.Value {
+func (r *run) inConfig(j *job, e secrets.Entry, declared bool) []secrets.Value {
 	var out []secrets.Value
 	for _, t := range r.targets {
+		if t.Entry.Declared && !declared {
+			continue
+		}
 		for key, ref := range t.Refs {
 			if v, ok := t.Values[key]; ok && ref.Secret == j.secret.Name && ref.Entry == e.Name() {
 				out = append(out, v)
@@ -110,11 +113,12 @@ func (r *run) older(ctx context.Context, e secrets.Entry) ([]secrets.Value, erro
 	return out, nil
 }
 
-// byConfig is settled when some stack's config holds every entry.
+// byConfig is settled when some existing project's config holds every entry. A
+// declared stack's may hold what was taken over and never proven.
 func (r *run) byConfig(j *job) (services.Credential, bool) {
 	out, settled := services.Credential{}, true
 	for _, e := range j.secret.Entries {
-		held := r.inConfig(j, e)
+		held := r.inConfig(j, e, false)
 		settled = settled && len(held) > 0
 		at := slices.IndexFunc(held, func(v secrets.Value) bool { return !v.Equal(j.current[e.Name()]) })
 		if at >= 0 {

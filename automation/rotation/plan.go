@@ -281,6 +281,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 	}
 	results := r.Asker.AskAll(ctx, r.questions(j, j.old, true))
 	j.report.Consumers = consumers(results)
+	r.takenUnproven(j, results)
 	if j.oldDead || j.continued || r.emergency() {
 		return nil
 	}

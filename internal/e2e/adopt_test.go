@@ -135,6 +135,24 @@ func TestAdoptNamesAndMendsWhatDiffers(t *testing.T) {
 	require.NotContains(t, w.must("status").stdout, "not proven then")
 }
 
+// A rotation of one secret of a Worker does not write the others, whose value in
+// pass may never have been rolled out; that one is still rolled out later.
+func TestARotationDoesNotWriteItsNeighbours(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	had := w.truth().Consumers[badges].RunsWith
+	for entry, value := range w.roll("sightengine") {
+		w.insert("sightengine/"+entry, value)
+	}
+	r := w.must("rotate", "--secret", "clerk", "--yes")
+	require.Contains(t, r.stderr, "taken over, value not proven: SIGHTENGINE_API_SECRET, SIGHTENGINE_API_USER")
+	for _, name := range []string{"SIGHTENGINE_API_SECRET", "SIGHTENGINE_API_USER"} {
+		require.Equal(t, had[name], w.truth().Consumers[badges].RunsWith[name])
+	}
+	w.must("rotate", "--secret", "sightengine", "--pending", "--yes")
+	require.Equal(t, w.pass("sightengine/api-secret"), w.truth().Consumers[badges].RunsWith["SIGHTENGINE_API_SECRET"])
+}
+
 // A name that the Worker does not list is said, and created only with --roll;
 // an unfinished rotation comes first.
 func TestAdoptRefusesWhatIsNotThere(t *testing.T) {
