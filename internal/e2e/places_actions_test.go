@@ -60,10 +60,9 @@ func TestDeclaredActions(t *testing.T) {
 	key, hook := w.pass("verifieddit/stripe/secret-key"), w.pass("verifieddit/stripe/webhook-secret")
 	require.NotEqual(t, old.key, key)
 	truth := w.truth()
-	repository := truth.Repositories[world.RepositoryName]
-	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key, "STRIPE_WEBHOOK_SECRET": hook, "FOREIGN": "not ours"}, repository.Secrets)
-	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key}, repository.Environments[world.EnvironmentName].Secrets)
-	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key}, truth.Organizations[world.OrganizationName].Secrets)
+	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key, "STRIPE_WEBHOOK_SECRET": hook, "FOREIGN": "not ours"}, truth.Repositories[world.RepositoryName].Secrets)
+	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key}, truth.Repositories[world.RepositoryName+":"+world.EnvironmentName].Secrets)
+	require.Equal(t, map[string]string{"STRIPE_SECRET_KEY": key}, truth.Repositories[world.OrganizationName].Secrets)
 	require.Equal(t, map[string]int{http.MethodPut: 4}, w.changes("/secrets/"))
 	w.change(func(s *world.State) {
 		shared := s.Organizations[world.OrganizationName].Secrets["STRIPE_SECRET_KEY"]

@@ -8,18 +8,13 @@ import (
 // Truth is what `sandbox world` prints: what every issuer, Worker, container
 // and consumer really holds, values included.
 type Truth struct {
-	Credentials   []TrueCredential          `json:"credentials"`
-	Workers       map[string]TrueWorker     `json:"workers"`
-	Containers    map[string]TrueSecrets    `json:"containers"`
-	Consumers     map[string]TrueConsumer   `json:"consumers"`
-	Repositories  map[string]TrueRepository `json:"repositories"`
-	Organizations map[string]TrueSecrets    `json:"organizations"`
-}
-
-// TrueRepository are the secrets of a repository and of its environments.
-type TrueRepository struct {
-	TrueSecrets
-	Environments map[string]TrueSecrets `json:"environments"`
+	Credentials []TrueCredential        `json:"credentials"`
+	Workers     map[string]TrueWorker   `json:"workers"`
+	Containers  map[string]TrueSecrets  `json:"containers"`
+	Consumers   map[string]TrueConsumer `json:"consumers"`
+	// Repositories are also environments (REPOSITORY:ENVIRONMENT) and
+	// organizations (by their name): whatever holds Actions secrets.
+	Repositories map[string]TrueSecrets `json:"repositories"`
 }
 
 // TrueCredential is one credential; Alive: its service takes it at this moment.
@@ -69,7 +64,7 @@ func (w *World) Truth() (Truth, error) {
 func (s *State) Truth(now time.Time) Truth {
 	t := Truth{Credentials: []TrueCredential{}, Workers: map[string]TrueWorker{},
 		Containers: map[string]TrueSecrets{}, Consumers: map[string]TrueConsumer{},
-		Repositories: map[string]TrueRepository{}, Organizations: map[string]TrueSecrets{}}
+		Repositories: map[string]TrueSecrets{}}
 	for _, c := range s.Credentials {
 		t.Credentials = append(t.Credentials, TrueCredential{Service: c.Service, ID: c.ID, Entry: c.Entry,
 			Value: c.Value, Alive: c.Standing(now) == Alive, IssuedAt: c.IssuedAt, RevokedAt: c.Revoked})
@@ -83,14 +78,13 @@ func (s *State) Truth(now time.Time) Truth {
 		t.Consumers[c.Name] = TrueConsumer{RunsWith: s.ContainerRuns(c.ID, now)}
 	}
 	for name, r := range s.GitHub {
-		own := TrueRepository{TrueSecrets: trueSecrets(r), Environments: map[string]TrueSecrets{}}
+		t.Repositories[name] = trueSecrets(r)
 		for environment, e := range r.Environments {
-			own.Environments[environment] = trueSecrets(e)
+			t.Repositories[name+":"+environment] = trueSecrets(e)
 		}
-		t.Repositories[name] = own
 	}
 	for name, o := range s.Organizations {
-		t.Organizations[name] = trueSecrets(o)
+		t.Repositories[name] = trueSecrets(o)
 	}
 	return t
 }
