@@ -25,7 +25,7 @@ const fromHand = "hand"
 // Options.Roll has pass's value rolled out first. Each secret stands for itself;
 // reports are in the order of names and carry their own errors.
 func (r *Rotator) Adopt(ctx context.Context, names []string, o Options) ([]Report, error) {
-	a := &adoption{run: &run{Rotator: r, verb: toAdopt, options: o}, absent: map[string][]string{}}
+	a := &adoption{run: &run{Rotator: r, verb: toAdopt, options: o}, absent: map[*rollout.Target][]string{}}
 	defer a.release(ctx)
 	err := a.adopt(ctx, names)
 	if err != nil && ctx.Err() != nil {
@@ -38,8 +38,8 @@ func (r *Rotator) Adopt(ctx context.Context, names []string, o Options) ([]Repor
 type adoption struct {
 	*run
 	all []*candidate
-	// absent are the names that a Worker should list and does not.
-	absent map[string][]string
+	// absent are the config keys whose holders should list the name and do not.
+	absent map[*rollout.Target][]string
 }
 
 // candidate is a secret that may be adopted.

@@ -86,42 +86,28 @@ func (a *adoption) lacks(t *rollout.Target) bool {
 	})
 }
 
-// listed asks the Workers of a declared stack for the names that it is to have.
+// listed asks what holds the secrets of a declared stack for their names.
 func (a *adoption) listed(ctx context.Context, t *rollout.Target) error {
 	if !t.Entry.Declared {
 		return nil
 	}
-	workers := map[string]bool{}
-	for _, ref := range t.Refs {
-		workers[ref.Worker] = ref.Worker != ""
+	absent, err := t.Absent(ctx)
+	if err != nil {
+		return &Error{Reason: Untold, Step: "looking for the secrets of stack " + t.Name, Err: err, Next: []string{"go run . doctor"}}
 	}
-	for _, worker := range slices.Sorted(maps.Keys(workers)) {
-		if !workers[worker] {
-			continue
-		}
-		names, err := a.Fleet.Workers.Names(ctx, a.Fleet.Account, worker)
-		if err != nil {
-			return &Error{Reason: Untold, Step: "listing the secrets of Worker " + worker, Err: err, Next: []string{"go run . doctor"}}
-		}
-		missing := t.Missing(worker, names)
-		for _, c := range a.admitted() {
-			for _, consumer := range c.secret.Consumers {
-				for _, name := range missing {
-					if _, has := consumer.Values[name]; has && consumer.Worker == worker && consumer.Stack == t.Entry.Name {
-						c.absent = append(c.absent, "Worker "+worker+" does not list "+name+", and nothing is created without --roll")
-					}
-				}
+	a.absent[t] = absent
+	for _, c := range a.admitted() {
+		for _, key := range absent {
+			if ref := t.Refs[key]; ref.Secret == c.secret.Name {
+				c.absent = append(c.absent, t.Holder(key)+" does not list "+ref.Name+", and nothing is created without --roll")
 			}
-		}
-		if missing != nil {
-			a.absent[worker] = missing
 		}
 	}
 	return nil
 }
 
 // blocked: an up of a declared stack takes all that it lacks into its state. It
-// must not say of a Worker what is known to be wrong, so everything else that
+// must not say of a holder what is known to be wrong, so everything else that
 // the stack holds is looked at too.
 func (a *adoption) blocked(ctx context.Context, t *rollout.Target) (error, error) {
 	no := func(other, why string) (error, error) {
@@ -144,8 +130,8 @@ func (a *adoption) blocked(ctx context.Context, t *rollout.Target) (error, error
 		if c != nil && c.refused == nil {
 			continue // it is rolled out, or all its consumers have its value
 		}
-		if slices.Contains(a.absent[ref.Worker], ref.Name) {
-			return no(ref.Secret, "Worker "+ref.Worker+" does not list "+ref.Name)
+		if slices.Contains(a.absent[t], key) {
+			return no(ref.Secret, t.Holder(key)+" does not list "+ref.Name)
 		}
 		if seen[ref.Secret+"/"+ref.Consumer] {
 			continue
@@ -270,7 +256,7 @@ func (a *adoption) carryOut(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ready tries what could stop a roll-out half way, and has the Workers written
+// ready tries what could stop a roll-out half way, and has the holders written
 // that did not prove the value: Pulumi's state may say that they have it.
 func (a *adoption) ready(ctx context.Context) error {
 	rolls := false
@@ -294,7 +280,7 @@ func (a *adoption) ready(ctx context.Context) error {
 	return a.workersReady(ctx)
 }
 
-// unwritten refuses, without --roll, an up that would write to a Worker: its
+// unwritten refuses, without --roll, an up that would write to a holder: its
 // state has another value than pass.
 func (a *adoption) unwritten() error {
 	for _, s := range a.plan.Stacks {

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -12,41 +11,42 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
-// sent are the values that go out to Workers; the rest of want is only taken
-// into the state of a declared stack. An adoption sends what it rolls out. A
-// rotation sends all but what nobody rotates, the Worker lists, and the state
+// sent are the values that go out to their holders; the rest of want is only
+// taken into the state of a declared stack. An adoption sends what it rolls out.
+// A rotation sends all but what nobody rotates, the holder lists, and the state
 // does not know yet: pass's value of that may never have been rolled out
 // (DESIGN 4.4 and 9).
 func (r *run) sent(ctx context.Context, t *rollout.Target, want map[string]secrets.Value) (map[string]secrets.Value, error) {
 	out := maps.Clone(want)
-	listed := map[string][]string{}
+	var strange []string
 	for key := range want {
 		ref := t.Refs[key]
 		j := r.jobOf(ref.Secret)
 		if r.verb == toAdopt && (j == nil || !j.rolls) {
 			delete(out, key)
 		}
-		if r.verb == toAdopt || j != nil || ref.Worker == "" || t.Knows(key) {
+		if r.verb == toAdopt || j != nil || t.Holder(key) == "" || t.Knows(key) {
 			continue
 		}
 		busy, err := r.underWay(ctx, ref.Secret)
 		if err != nil {
 			return nil, err
 		}
-		if _, asked := listed[ref.Worker]; !asked {
-			if listed[ref.Worker], err = r.Fleet.Workers.Names(ctx, r.Fleet.Account, ref.Worker); err != nil {
-				return nil, fmt.Errorf("listing the secrets of Worker %s: %w", ref.Worker, err)
-			}
+		if !busy {
+			strange = append(strange, key)
 		}
-		if !busy && slices.Contains(listed[ref.Worker], ref.Name) {
+	}
+	listed, err := t.Listed(ctx, strange...)
+	for key, there := range listed {
+		if there {
 			delete(out, key)
 		}
 	}
-	return out, nil
+	return out, err
 }
 
-// takenUnproven has a Worker written although the stack's config and state hold
-// the new value already: it was taken over without a proof, and the Worker does
+// takenUnproven has a holder written although the stack's config and state have
+// the new value already: it was taken over without a proof, and the holder does
 // not run with it.
 func (r *run) takenUnproven(j *job, results []proof.Result) {
 	if j.back || !j.known() {
@@ -55,7 +55,7 @@ func (r *run) takenUnproven(j *job, results []proof.Result) {
 	for _, res := range results {
 		held := slices.ContainsFunc(r.targetsOf(j), func(t *rollout.Target) bool {
 			for key, ref := range t.Refs {
-				if ref.Consumer == res.Consumer && ref.Secret == j.secret.Name && ref.Worker != "" && t.Values[key].Equal(j.next[ref.Entry]) {
+				if ref.Consumer == res.Consumer && ref.Secret == j.secret.Name && t.Holder(key) != "" && t.Values[key].Equal(j.next[ref.Entry]) {
 					return true
 				}
 			}
