@@ -140,6 +140,10 @@ func complaint(tail string) string {
 		for next := i + 1; strings.TrimSpace(text) == "" && next < len(lines); next++ {
 			text = lines[next]
 		}
+		// A compiler says what and where further down.
+		if at := place.FindString(tail); at != "" && !strings.Contains(text, at) {
+			text = strings.TrimSpace(text) + ": " + at
+		}
 		if text = strings.TrimSpace(text); len(text) > most {
 			text = strings.ToValidUTF8(text[:most], "") + "…"
 		}
@@ -147,6 +151,9 @@ func complaint(tail string) string {
 	}
 	return ""
 }
+
+// place is a message as compilers give it, FILE:LINE:COLUMN: TEXT.
+var place = regexp.MustCompile(`[^\s:]+\.[a-z]{1,4}:\d+:\d+: .+`)
 
 type class struct {
 	kind       Kind

@@ -64,7 +64,7 @@ func TestProjectInGo(t *testing.T) {
 	w.pulumi("", "reports", "preview", "--expect-no-changes", "--stack", "prod")
 
 	// A program that does not compile is found by the preview.
-	w.edited(filepath.Join(dir, "main.go"), filepath.Join(dir, "main.go"), "ctx.Export(\"login\", m.Login)", "ctx.Export(\"login\", nobody)")
-	w.refused(refusal{1, []string{"previewing of reports", "undefined: nobody"}, "pulumi preview --stack prod --cwd " + dir},
+	w.edited(filepath.Join(dir, "main.go"), filepath.Join(dir, "main.go"), "ctx.Export(\"login\", m.Login)", "ctx.Export(\"login\", m.Nobody)")
+	w.refused(refusal{1, []string{"previewing of reports", "main.go:", "m.Nobody undefined"}, "pulumi preview --stack prod --cwd " + dir},
 		"", "rotate", "--secret", "clerk", "--yes", "--catalog", catalog)
 }
