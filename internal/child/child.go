@@ -3,9 +3,11 @@
 package child
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -117,7 +119,7 @@ func (c *Child) Signal(sig syscall.Signal) {
 }
 
 // every is how often the group is looked at while it ends.
-const every = 10 * time.Millisecond
+const every = 20 * time.Millisecond
 
 // Stop ends the program: SIGTERM to it, then to what it leaves in its group, and
 // after patience SIGKILL to all of the group. When Stop returns nothing of it
@@ -140,7 +142,7 @@ func (c *Child) Stop(patience time.Duration) {
 		select {
 		case <-late.C:
 			if killed {
-				return // what is left is dead, and nobody has taken note
+				return // the kernel holds what is left: it is dead to us
 			}
 			_ = syscall.Kill(-c.pid, syscall.SIGKILL)
 			killed = true
@@ -152,16 +154,26 @@ func (c *Child) Stop(patience time.Duration) {
 	<-c.ended
 }
 
-// left reports whether the group still has a member. The dead ones that this
-// process inherited, as the first process of a container does, are buried.
+// left reports whether the group still has a member that runs. In a container
+// nobody may take note of the dead ones for long, or ever.
 func (c *Child) left() bool {
-	c.mu.Lock()
-	done := c.done
-	c.mu.Unlock()
-	if done {
-		_, _ = syscall.Wait4(-c.pid, nil, syscall.WNOHANG, nil)
+	if syscall.Kill(-c.pid, 0) == syscall.ESRCH {
+		return false
 	}
-	return syscall.Kill(-c.pid, 0) != syscall.ESRCH
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(files) == 0 {
+		return true // this system does not show its processes: it may be alive
+	}
+	for _, file := range files {
+		// proc_pid_stat(5): state and process group follow the name, which may hold
+		// anything.
+		raw, err := os.ReadFile(file)
+		fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+		if err == nil && len(fields) > 2 && fields[2] == strconv.Itoa(c.pid) && fields[0] != "Z" && fields[0] != "X" {
+			return true
+		}
+	}
+	return false
 }
 
 // Find is the file that a command's name means: as a shell finds it, in the

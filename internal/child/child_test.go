@@ -76,6 +76,10 @@ func TestStopWakesAStoppedProgram(t *testing.T) {
 	pid, err := strconv.Atoi(line(t, out))
 	require.NoError(t, err)
 	require.Equal(t, c.pid, pid)
+	require.Eventually(t, func() bool {
+		raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+		return err == nil && strings.Contains(string(raw), ") T ")
+	}, time.Minute, 5*time.Millisecond)
 	c.Stop(time.Minute)
 	require.Equal(t, 5, c.Code())
 }

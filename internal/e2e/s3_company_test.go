@@ -295,8 +295,9 @@ func TestBadStateBucketOnS3IsExplained(t *testing.T) {
 			s.with(bad.fault, false)
 			before := c.stands()
 			for _, command := range [][]string{{"rotate", "--secret", "stripe", "--yes"}, {"setup", "--bucket", "--yes"}} {
-				if command[0] == "setup" && bad.name == "bucket" {
-					continue // that is what mends it
+				// A missing bucket is what setup mends; a lost server costs each call seconds.
+				if command[0] == "setup" && (bad.name == "bucket" || bad.name == "endpoint") {
+					continue
 				}
 				r := skipProgress(c.call(command...))
 				refusal{code: 1, says: bad.says, next: bad.next}.shows(t, r)
