@@ -28,7 +28,7 @@ test-s3: setup ## Prove what needs the state on a real S3 server (builds one)
 	$(GO) test -tags slow -timeout 20m -run S3 ./internal/sandbox ./internal/e2e
 
 test-kill: setup ## Kill the program at every event of its journal, again and again, and check what must hold
-	$(GO) test -tags slow -timeout 30m -run 'TestKill[A-Z]|History|Invariant|LeakedKey' ./internal/e2e
+	$(GO) test -tags slow -timeout 30m -run 'TestKill[A-Z]|TestPlaces|History|Invariant|LeakedKey' ./internal/e2e
 
 test-projects: setup ## Try existing projects of every kind, all forms of config files, many rotations at once
 	$(GO) test -tags slow -timeout 20m -run Corpus ./automation/engine

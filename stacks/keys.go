@@ -41,7 +41,10 @@ func (r Ref) Resource() (name, property string) {
 	if r.Worker != "" {
 		return r.Worker + "/" + r.Name, "secretText"
 	}
-	name = string(r.Place.Kind) + "/" + r.Place.Scope + "/" + r.Place.Name
+	name = string(r.Place.Kind) + "/" + r.Place.Name
+	if r.Place.Scope != "" {
+		name = string(r.Place.Kind) + "/" + r.Place.Scope + "/" + r.Place.Name
+	}
 	if r.Place.Kind.Package() == hosted.GitHub {
 		return name + "/" + r.Name, "value"
 	}

@@ -1,6 +1,7 @@
 package stacks_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -197,6 +198,54 @@ func TestDeclaredRefusals(t *testing.T) {
 			_, err := stacks.Declared(c.cat, c.stack, c.account)
 			require.ErrorContains(t, err, c.want)
 		})
+	}
+}
+
+// A container is one resource with all that the catalog knows of it, and nothing
+// else of it is declared; a place at GitHub has one for each secret.
+func TestDeclaredHolders(t *testing.T) {
+	cat := &secrets.Catalog{Stacks: []secrets.Stack{{Name: "badges", Declared: true}}, Secrets: []secrets.Secret{{
+		Name: "s", Entries: []secrets.Entry{{Path: "a/one"}, {Path: "a/two"}}, Consumers: []secrets.Consumer{
+			{Kind: secrets.KindContainer, Stack: "badges", Container: "shop", Namespace: "space", Region: "fr-par", Values: map[string]string{"ONE": "one", "TWO": "two"}},
+			{Kind: secrets.KindNamespace, Stack: "badges", Namespace: "space", Region: "fr-par", Values: map[string]string{"ONE": "one"}},
+			{Kind: secrets.KindActions, Stack: "badges", Repository: "o/n", Values: map[string]string{"ONE": "one", "TWO": "two"}},
+			{Kind: secrets.KindActions, Stack: "badges", Repository: "o/n", Environment: "live", Values: map[string]string{"ONE": "one"}},
+			{Kind: secrets.KindActions, Stack: "badges", Organization: "o", Values: map[string]string{"ONE": "one"}},
+		}}}}
+	program, err := stacks.Declared(cat, "badges", "")
+	require.NoError(t, err)
+	config := map[string]string{}
+	for key := range stacks.Keys(cat, "badges") {
+		config[key] = "value of " + key
+	}
+	require.Len(t, config, 7)
+	r, err := run(program, config)
+	require.NoError(t, err)
+	require.Equal(t, []string{"container/fr-par/space/shop", "environment/o/n/live/ONE", "namespace/fr-par/space",
+		"organization/o/ONE", "repository/o/n/ONE", "repository/o/n/TWO"}, r.names())
+	for _, got := range r.seen {
+		require.True(t, got.RegisterRPC.GetRetainOnDelete(), got.Name)
+		require.Empty(t, got.RegisterRPC.GetProviders(), got.Name)
+		text := got.Inputs["value"]
+		if strings.HasPrefix(got.TypeToken, "scaleway:") {
+			text = got.Inputs["secretEnvironmentVariables"]
+			require.Equal(t, "1.54.0", got.RegisterRPC.GetVersion())
+		}
+		require.True(t, text.IsSecret(), got.Name)
+	}
+	at := slices.IndexFunc(r.seen, func(m pulumi.MockResourceArgs) bool { return m.TypeToken == "scaleway:containers/container:Container" })
+	shop := r.seen[at].Inputs
+	require.Len(t, shop, 4, "name, namespace, region and the variables")
+	values := shop["secretEnvironmentVariables"].SecretValue().Element.ObjectValue()
+	require.Equal(t, "value of shop-one", values["ONE"].StringValue())
+	require.Equal(t, "value of shop-two", values["TWO"].StringValue())
+	for key := range config {
+		less := maps.Clone(config)
+		delete(less, key)
+		_, err := run(program, less)
+		require.ErrorContains(t, err, "reading config "+key+" of stack badges: it is not set")
+		_, err = run(program, config, key)
+		require.ErrorContains(t, err, "stored in plain text")
 	}
 }
 

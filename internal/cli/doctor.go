@@ -102,7 +102,7 @@ func (s *session) beyond(ctx context.Context, local []finding) (out []finding) {
 	if missing != "" {
 		return append(out, unchecked("stacks", missing))
 	}
-	return append(out, s.stacks(ctx)...)
+	return append(append(out, s.stacks(ctx)...), s.holders(ctx)...)
 }
 
 // unchecked is what a gap that has its own finding keeps from being checked.

@@ -121,3 +121,25 @@ func (p places) updated(ctx context.Context, c secrets.Consumer) (map[string]tim
 	}
 	return p.s.services.GitHub.Updated(ctx, token, at, slices.Sorted(maps.Keys(c.Values))...)
 }
+
+// holders checks that every container and every place of Actions secrets is
+// there and would take a change. A declared stack's preview asks none of them.
+func (s *session) holders(ctx context.Context) []finding {
+	var out []finding
+	fleet, seen := s.fleet(), map[hosted.Holder]bool{}
+	for _, secret := range s.catalog.Secrets {
+		for _, c := range secret.Consumers {
+			h, ok := stacks.HolderOf(c, fleet.Account)
+			if !ok || h.Kind == hosted.Worker || seen[h] {
+				continue
+			}
+			seen[h] = true
+			if err := fleet.Deployable(ctx, c); err != nil {
+				out = append(out, s.app.bad(h.String(), err))
+			} else {
+				out = append(out, good(h.String(), "takes a change of its secrets"))
+			}
+		}
+	}
+	return out
+}

@@ -35,8 +35,9 @@ const (
 )
 
 // Error is the only kind of error that the clients return. It holds no value
-// and no text of a service: messages are written here, because services quote
-// (masked) keys in theirs.
+// and no text of a service (but a container's error message, which is about its
+// deployment): messages are written here, because services quote (masked) keys in
+// theirs.
 type Error struct {
 	Service string
 	Op      string // gerund phrase: "writing secrets of Worker x"

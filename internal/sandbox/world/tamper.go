@@ -29,6 +29,7 @@ func tampers() map[string]tamper {
 		"expired":            {"CREDENTIAL-ID: its time is over", 1, expireByID},
 		"container-error":    {"CONTAINER MESSAGE: new revisions do not come up", 2, breakContainer},
 		"container-breaks":   {"CONTAINER MESSAGE: its next revision does not come up", 2, breakNext},
+		"container-mends":    {"CONTAINER: its next revision comes up", 1, mendNext},
 		"container-mended":   {"CONTAINER: they do again", 1, mendContainer},
 		"container-secret":   {"CONTAINER NAME VALUE: another value", 3, setContainerSecret},
 	}
@@ -185,6 +186,15 @@ func breakNext(s *State, a []string) error {
 		return fmt.Errorf("no container %q", a[0])
 	}
 	c.Breaks = a[1]
+	return nil
+}
+
+func mendNext(s *State, a []string) error {
+	c, ok := s.Container(a[0])
+	if !ok {
+		return fmt.Errorf("no container %q", a[0])
+	}
+	c.Mends = true
 	return nil
 }
 
