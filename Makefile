@@ -7,7 +7,7 @@ SANDBOX ?= .sandbox
 PKGS    ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients test-s3 test-kill test-projects lint setup build packages fuzz clean
+.PHONY: help demo test test-long test-clients test-s3 test-kill test-projects lint setup build packages fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ test: setup ## Prove the program right: vet, all tests
 	$(GO) vet ./...
 	$(GO) test -timeout 20m $(PKGS)
 
+test-long: setup ## Prove at length, in sandboxes of their own, what takes minutes
+	$(GO) test -tags slow -timeout 30m -run TestLong ./internal/e2e
+
 test-clients: setup ## Try npm's wrangler against a sandbox and the Worker module in workerd (downloads both)
 	@./scripts/install-packages node
 	$(GO) test -tags slow -timeout 20m -run 'Wrangler|Workerd' ./internal/e2e
@@ -28,7 +31,7 @@ test-s3: setup ## Prove what needs the state on a real S3 server (builds one)
 	$(GO) test -tags slow -timeout 20m -run S3 ./internal/sandbox ./internal/e2e
 
 test-kill: setup ## Kill the program at every event of its journal, again and again, and check what must hold
-	$(GO) test -tags slow -timeout 30m -run 'TestKill[A-Z]|TestPlaces|History|Invariant|LeakedKey' ./internal/e2e
+	$(GO) test -tags slow -timeout 30m -run 'TestKill[A-Z]|History|Invariant|LeakedKey' ./internal/e2e
 
 test-projects: setup ## Try existing projects of every kind, all forms of config files, many rotations at once
 	$(GO) test -tags slow -timeout 20m -run Corpus ./automation/engine

@@ -37,8 +37,15 @@ func (s *session) backendLogin(ctx context.Context, cred services.Credential) (s
 	switch {
 	case err == nil, errors.Is(err, io.EOF):
 		return services.Report{State: services.Alive}, nil
-	case errors.Is(err, backend.ErrAuth):
+	case refused(err):
 		return services.Report{State: services.Dead, Detail: backend.ErrAuth.Error()}, nil
 	}
 	return services.Report{State: services.Unknown, Detail: "the state backend could not be asked"}, err
+}
+
+// refused: the server does not know the key. One that lives and may not use the
+// bucket is refused too, and is not dead for that.
+func refused(err error) bool {
+	var answer *backend.S3Error
+	return errors.As(err, &answer) && answer.Cause == backend.WrongKey
 }

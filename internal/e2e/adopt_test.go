@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -40,7 +42,7 @@ func adopted(t *testing.T, r result) map[string]report {
 
 // A world that was rolled out by hand is taken over: no consumer is written to,
 // everything is proven and written down, and the next rotation stands on it.
-func TestAdoptTakesOverWithoutAWrite(t *testing.T) {
+func TestLongAdoptTakesOverWithoutAWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	before, written, age := w.truth(), len(w.writes()), w.status(0)["clerk"].Since
@@ -94,7 +96,7 @@ func (w *sandboxed) holdsConfig(value string) {
 
 // Where another value stands, it is named, nothing is changed and nothing is
 // written down; --roll brings pass's value there, and retires nothing.
-func TestAdoptNamesAndMendsWhatDiffers(t *testing.T) {
+func TestLongAdoptNamesAndMendsWhatDiffers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.pass(clerkKey)
@@ -137,7 +139,7 @@ func TestAdoptNamesAndMendsWhatDiffers(t *testing.T) {
 
 // A rotation of one secret of a Worker does not write the others, whose value in
 // pass may never have been rolled out; that one is still rolled out later.
-func TestARotationDoesNotWriteItsNeighbours(t *testing.T) {
+func TestLongARotationDoesNotWriteItsNeighbours(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	had := w.truth().Consumers[badges].RunsWith
@@ -155,7 +157,7 @@ func TestARotationDoesNotWriteItsNeighbours(t *testing.T) {
 
 // A name that the Worker does not list is said, and created only with --roll;
 // an unfinished rotation comes first.
-func TestAdoptRefusesWhatIsNotThere(t *testing.T) {
+func TestLongAdoptRefusesWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.disturb("tamper", "worker-no-secret", badges, "CLERK_SECRET_KEY")
@@ -176,7 +178,7 @@ func TestAdoptRefusesWhatIsNotThere(t *testing.T) {
 
 // Killed in the middle of its up, the same command goes on. The moments between
 // its own steps, and a rotation after them, are those of `make test-kill`.
-func TestAdoptGoesOnAfterAKill(t *testing.T) {
+func TestLongAdoptGoesOnAfterAKill(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.killWhen(cut{"the declared stack is being updated", func(w *sandboxed) bool {
@@ -207,7 +209,7 @@ func (w *sandboxed) patiently(args ...string) {
 
 // The proposal finds every copy that the projects hold, says why, holds no
 // value, is accepted by the loader, and can be worked with.
-func TestTheProposedCatalogCanBeWorkedWith(t *testing.T) {
+func TestLongTheProposedCatalogCanBeWorkedWith(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.insert("verifieddit/mail/password", "an-unknown-password-0")

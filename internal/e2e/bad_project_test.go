@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -9,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestBadProjects: what can be wrong with an existing project is said before
+// TestLongBadProjects: what can be wrong with an existing project is said before
 // anything is issued, with the file or the command that mends it.
-func TestBadProjects(t *testing.T) {
+func TestLongBadProjects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	dir := filepath.Join(w.dir, stripeFolder)
@@ -64,7 +66,7 @@ func TestBadProjects(t *testing.T) {
 }
 
 // TestUnknownStackOfAProject names those that there are.
-func TestUnknownStackOfAProject(t *testing.T) {
+func TestLongUnknownStackOfAProject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	catalog := filepath.Join(w.root, "catalog.yaml")

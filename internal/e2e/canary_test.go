@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -54,7 +56,7 @@ func (w *sandboxed) watched(stdin string, args ...string) (result, *sampler) {
 
 // Values go from the issuer to pass, to Pulumi's encrypted config and to the
 // consumer, and stand nowhere else, in no form, at no time.
-func TestValuesStandNowhereElse(t *testing.T) {
+func TestLongValuesStandNowhereElse(t *testing.T) {
 	t.Parallel()
 	w := emptyWorld(t)
 	r, first := w.watched("", "rotate", "--secret", "stripe", "--secret", "clerk", "--secret", "sightengine", "--yes", "--verbose")

@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -24,7 +26,7 @@ func (c *company) git(args ...string) string {
 
 // An old value stays alive until the changed config is committed and pushed: an
 // up from another checkout would bring it back.
-func TestOldValueWaitsForTheCommit(t *testing.T) {
+func TestLongOldValueWaitsForTheCommit(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t)
 	c.flags = slices.DeleteFunc(c.flags, func(flag string) bool { return flag == "--commit" })

@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -66,10 +68,10 @@ func (w *sandboxed) notRetired(old pair) {
 	}
 }
 
-// TestHostileConsumersProveNothing: all of them answer as they should until the
+// TestLongHostileConsumersProveNothing: all of them answer as they should until the
 // roll-out, and then as no consumer that has the new value would. None counts as
 // proof, each is named, and once they are mended the same command ends well.
-func TestHostileConsumersProveNothing(t *testing.T) {
+func TestLongHostileConsumersProveNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	far := newFarEnd(w)
@@ -99,9 +101,9 @@ func TestHostileConsumersProveNothing(t *testing.T) {
 	require.NotEqual(t, far.old.key, w.pass(stripeKey))
 }
 
-// TestContainerThatIsNotReadyProvesNothing: Scaleway shows the new value's hash
+// TestLongContainerThatIsNotReadyProvesNothing: Scaleway shows the new value's hash
 // while the old revision still runs.
-func TestContainerThatIsNotReadyProvesNothing(t *testing.T) {
+func TestLongContainerThatIsNotReadyProvesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.runsNow("stripe-backend")

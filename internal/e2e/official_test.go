@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -62,7 +64,7 @@ func (w *sandboxed) written(since int) []string {
 	return out
 }
 
-func TestOfficialPluginThatCannotBeHad(t *testing.T) {
+func TestLongOfficialPluginThatCannotBeHad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).withoutPlugins()
 	w.refused(refusal{1, []string{"verifieddit-badges", "pulumi-resource-cloudflare 5.49.1", "not installed"}, "providers: hosted"},
@@ -71,7 +73,7 @@ func TestOfficialPluginThatCannotBeHad(t *testing.T) {
 
 // What it would destroy, or write without need, is left to the provider that
 // this process serves; and the stack sees no difference between the two.
-func TestOfficialPlugin(t *testing.T) {
+func TestLongOfficialPlugin(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).withStandIn()
 	official := w.officialCatalog()

@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -47,9 +49,9 @@ func (w *sandboxed) actions(old pair) (catalog string) {
 	return file
 }
 
-// TestDeclaredActions: every place at GitHub gets the new value, who may use an
+// TestLongDeclaredActions: every place at GitHub gets the new value, who may use an
 // organization's secret stays, and nothing else is touched.
-func TestDeclaredActions(t *testing.T) {
+func TestLongDeclaredActions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.runsNow("stripe-backend")

@@ -11,7 +11,7 @@ import (
 )
 
 // TestPlacesContainerGoesBack from a value that it does not come up with.
-func TestPlacesContainerGoesBack(t *testing.T) {
+func TestLongPlacesContainerGoesBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.runsNow("stripe-backend")
@@ -27,9 +27,9 @@ func TestPlacesContainerGoesBack(t *testing.T) {
 	w.shopIsAsItWas()
 }
 
-// TestPlacesActionsRefused: what GitHub would refuse is found before anything
+// TestLongPlacesActionsRefused: what GitHub would refuse is found before anything
 // is issued, and a token that may not write changes nothing that is in use.
-func TestPlacesActionsRefused(t *testing.T) {
+func TestLongPlacesActionsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.runsNow("stripe-backend")

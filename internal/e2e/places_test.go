@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -66,9 +68,9 @@ func (w *sandboxed) shopIsAsItWas() {
 	})
 }
 
-// TestDeclaredContainer: the first roll-out takes the container over, the second
+// TestLongDeclaredContainer: the first roll-out takes the container over, the second
 // is an update of one name; one PATCH each, and nothing else of it changes.
-func TestDeclaredContainer(t *testing.T) {
+func TestLongDeclaredContainer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.runsNow("stripe-backend")
@@ -102,9 +104,9 @@ func TestDeclaredContainer(t *testing.T) {
 	require.NotContains(t, r.stdout, "update")
 }
 
-// TestDeclaredContainerThatFails: what does not come up is no success, the old
+// TestLongDeclaredContainerThatFails: what does not come up is no success, the old
 // value lives on, and the same command ends well once somebody mended it.
-func TestDeclaredContainerThatFails(t *testing.T) {
+func TestLongDeclaredContainerThatFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.runsNow("stripe-backend")
@@ -142,8 +144,8 @@ func TestDeclaredContainerThatFails(t *testing.T) {
 const wholeNamespace = `      - {name: space, kind: namespace, stack: places, namespace: verifieddit, values: {SHARED_KEY: secret-key, SHARED_HOOK: webhook-secret}, probe: {kind: exact, by: hash}}
 `
 
-// TestDeclaredNamespace: all its containers run with what it gives them.
-func TestDeclaredNamespace(t *testing.T) {
+// TestLongDeclaredNamespace: all its containers run with what it gives them.
+func TestLongDeclaredNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.runsNow("stripe-backend")

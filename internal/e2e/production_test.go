@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -125,7 +127,7 @@ func (c *company) rotate(names ...string) result {
 // The company's own path: no sandbox, a person at the dashboards, and a program
 // that waits for that person with exit code 6. What it sends and what it is
 // answered fits the services' own descriptions.
-func TestCompanyWithoutASandbox(t *testing.T) {
+func TestLongCompanyWithoutASandbox(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t)
 	old := map[string]string{}

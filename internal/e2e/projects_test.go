@@ -1,3 +1,5 @@
+//go:build slow
+
 package e2e
 
 import (
@@ -47,7 +49,7 @@ func (w *sandboxed) edited(from, to, old, now string) {
 
 // A project whose config is encrypted by a vault is rolled like any other: the
 // CLI gets the variables that the catalog names and no others.
-func TestStackWithItsSecretsInAVault(t *testing.T) {
+func TestLongStackWithItsSecretsInAVault(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	vault := vaulttest.New(t)
@@ -88,9 +90,9 @@ outputs:
   key: ${api-key}
 `
 
-// TestStacksWithPassphrasesOfTheirOwn: dev and prod of one project, told apart
+// TestLongStacksWithPassphrasesOfTheirOwn: dev and prod of one project, told apart
 // by the catalog; --root is relative to where the command is typed.
-func TestStacksWithPassphrasesOfTheirOwn(t *testing.T) {
+func TestLongStacksWithPassphrasesOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t)
 	dir := filepath.Join(c.dir, "projects", "shop")
@@ -153,9 +155,9 @@ func (c *company) issueClerk() string {
 	return made[0].Value
 }
 
-// TestAllStacksOfAProject: one entry of the catalog stands for dev and prod, and
+// TestLongAllStacksOfAProject: one entry of the catalog stands for dev and prod, and
 // what is not committed afterwards is said with the command that does it.
-func TestAllStacksOfAProject(t *testing.T) {
+func TestLongAllStacksOfAProject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	dir := filepath.Join(w.dir, "projects", "shop")
