@@ -16,8 +16,9 @@ type Change struct {
 	Op string
 	// SecretOnly: old and new inputs are equal once secrets are blinded.
 	SecretOnly bool
-	// Diffs names the properties that differ, sorted.
-	Diffs []string
+	// Diffs names the properties that differ, sorted; Added those of them that the
+	// state does not have.
+	Diffs, Added []string
 }
 
 // changes collects a preview's steps, one Change per resource in the order in
@@ -57,6 +58,17 @@ func (c *changes) add(m apitype.StepEventMetadata, redact func(string) string) b
 			ch.Diffs = append(ch.Diffs, path)
 		}
 	}
+	for path, d := range m.DetailedDiff {
+		if path = redact(path); d.Kind == apitype.DiffAdd && !slices.Contains(ch.Added, path) {
+			ch.Added = append(ch.Added, path)
+		}
+	}
 	slices.Sort(ch.Diffs)
+	slices.Sort(ch.Added)
 	return true
+}
+
+// Altered are the properties that differ from what the state has.
+func (c Change) Altered() []string {
+	return slices.DeleteFunc(slices.Clone(c.Diffs), func(path string) bool { return slices.Contains(c.Added, path) })
 }

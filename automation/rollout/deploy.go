@@ -39,7 +39,7 @@ func (t *Target) Preview(ctx context.Context, want map[string]secrets.Value, eve
 	t.updates = map[string][]string{}
 	for _, c := range p.Changes {
 		if c.Op == "update" || c.Op == "replace" {
-			t.updates[c.Name] = append(t.updates[c.Name], c.Diffs...)
+			t.updates[c.Name] = append(t.updates[c.Name], c.Altered()...)
 		}
 	}
 	return p, err

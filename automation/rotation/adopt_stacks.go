@@ -285,7 +285,7 @@ func (a *adoption) ready(ctx context.Context) error {
 func (a *adoption) unwritten() error {
 	for _, s := range a.plan.Stacks {
 		for _, c := range s.Changes {
-			if c.Op != "update" || a.options.Roll {
+			if c.Op != "update" || len(c.Altered()) == 0 || a.options.Roll {
 				continue
 			}
 			var all string

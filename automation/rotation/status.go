@@ -19,7 +19,9 @@ type Records struct {
 	// Changed is when an entry of pass last got its content, not after until
 	// (zero: now); zero where that is not known.
 	Changed func(ctx context.Context, path string, until time.Time) (time.Time, error)
-	Now     func() time.Time
+	// Edited is when anything but a rotation last changed the entry.
+	Edited func(ctx context.Context, path string) (time.Time, error)
+	Now    func() time.Time
 }
 
 // Where the date of a secret comes from.
@@ -37,6 +39,9 @@ type Standing struct {
 	// nothing tells. DatedBy says what did.
 	Since   time.Time
 	DatedBy string
+	// Edited are the entries that pass got new contents for since the last
+	// rotation ended; nobody has rolled those out yet.
+	Edited []string
 	// Last is the newest event of its journal, the zero event where there is
 	// none.
 	Last journal.Event
@@ -85,6 +90,9 @@ func (r Records) read(ctx context.Context, st *Standing) error {
 	if err != nil {
 		return err
 	}
+	if err := r.edited(ctx, st, log); err != nil {
+		return err
+	}
 	for _, e := range st.Secret.Entries {
 		date, by := dates[e.Name()].date, ByJournal
 		if date.IsZero() {
@@ -101,6 +109,37 @@ func (r Records) read(ctx context.Context, st *Standing) error {
 		}
 		if st.Since.IsZero() || date.Before(st.Since) {
 			st.Since, st.DatedBy = date, by
+		}
+	}
+	return nil
+}
+
+// edited looks for entries that somebody gave another content after what the
+// journal knows of.
+func (r Records) edited(ctx context.Context, st *Standing, log *journal.Log) error {
+	settled := st.Last
+	if settled.State == journal.Abandoned {
+		events, err := log.Events(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if e.State.Finished() && e.State != journal.Abandoned {
+				settled = e
+			}
+		}
+	}
+	if !settled.State.Finished() || settled.State == journal.Abandoned || settled.Number == 0 {
+		return nil
+	}
+	for _, e := range st.Secret.Entries {
+		edited, err := r.Edited(ctx, e.Path)
+		if err != nil {
+			return err
+		}
+		// git's dates are whole seconds.
+		if !edited.Before(settled.Time.Truncate(time.Second)) {
+			st.Edited = append(st.Edited, e.Path)
 		}
 	}
 	return nil

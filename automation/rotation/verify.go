@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 )
@@ -62,12 +63,33 @@ func (r *run) verifyOne(ctx context.Context, name string) (Report, error) {
 		line.Done(tally(results))
 	} else {
 		line.Warn(tally(results))
-		j.report.Next = append(j.report.Next, "go run . preview --secret "+name, again(name)+" --new")
+		j.report.Next = append(j.report.Next, r.mend(j, results)...)
 	}
 	if last.State != "" && !last.State.Finished() {
-		j.report.Next = append(j.report.Next, unfinished(last.State, name))
+		j.report.Next = []string{unfinished(last.State, name)}
 	}
 	return j.report, nil
+}
+
+// mend are the commands that bring pass's value to consumers that have not
+// proven it.
+func (r *run) mend(j *job, results []proof.Result) []string {
+	roll := "go run . adopt --secret " + j.secret.Name + " --roll"
+	differs := slices.ContainsFunc(results, func(res proof.Result) bool { return res.Answer == proof.Differs })
+	promoted, edited := j.log.Last().Promoted, false
+	for _, e := range j.secret.Entries {
+		was, ok := promoted[e.Name()]
+		edited = edited || ok && was != j.current[e.Name()].Fingerprint(r.Key)
+	}
+	switch {
+	case differs && edited:
+		return []string{again(j.secret.Name) + " --pending"}
+	case differs && len(promoted) == 0:
+		return []string{again(j.secret.Name) + " --pending   (rolls pass's value out and retires the other one)", roll + "   (rolls it out and retires nothing)"}
+	case differs:
+		return []string{roll + "   (rolls pass's value out and retires nothing)"}
+	}
+	return []string{"go run . doctor", roll + "   (if it runs with another value: rolls pass's out and retires nothing)"}
 }
 
 func tally(results []proof.Result) string {

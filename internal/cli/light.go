@@ -45,7 +45,7 @@ func (s *session) openPass(ctx context.Context) (err error) {
 
 // records reads them through the light session.
 func (s *session) records() rotation.Records {
-	return rotation.Records{Catalog: s.catalog, Journal: s.journal, Changed: s.store.Changed, Now: time.Now}
+	return rotation.Records{Catalog: s.catalog, Journal: s.journal, Changed: s.store.Changed, Edited: s.store.Edited, Now: time.Now}
 }
 
 // width is how wide the result may be: the terminal it goes to, or 0 where it

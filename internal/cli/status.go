@@ -183,7 +183,11 @@ func stateOf(r rotation.Standing) (text string, wrong bool) {
 	case r.InGrace():
 		lines = append(lines, "promoted; the old value stays valid until "+minute(r.Last.GraceUntil))
 	}
-	return strings.Join(append(lines, dated(r, len(lines) > 0)...), "\n"), wrong
+	lines = append(lines, dated(r, len(lines) > 0)...)
+	for _, path := range r.Edited {
+		lines = append(lines, "changed in pass since, and not rolled out: "+path)
+	}
+	return strings.Join(lines, "\n"), wrong
 }
 
 func stoppedAt(r rotation.Standing) string {
@@ -230,13 +234,14 @@ func adopted(r rotation.Standing) []string {
 
 // summary counts what needs doing.
 func summary(rows []rotation.Standing, loose []looseFile) string {
-	var unread, overdue, unfinished, debts, waiting int
+	var unread, overdue, unfinished, debts, waiting, edited int
 	for _, r := range rows {
 		unread += one(r.Err != nil)
 		overdue += one(r.Overdue())
 		unfinished += one(r.Err == nil && r.Unfinished())
 		waiting += one(r.Err == nil && r.Waits())
 		debts += len(r.Last.Debts)
+		edited += one(len(r.Edited) > 0)
 	}
 	var parts []string
 	for _, c := range []struct {
@@ -244,7 +249,7 @@ func summary(rows []rotation.Standing, loose []looseFile) string {
 		one, other string
 	}{
 		{unread, "cannot be read", "cannot be read"}, {overdue, "overdue", "overdue"}, {unfinished, "unfinished", "unfinished"}, {debts, "debt", "debts"},
-		{waiting, "under way or in grace", "under way or in grace"}, {len(loose), "config file not committed", "config files not committed"},
+		{waiting, "under way or in grace", "under way or in grace"}, {edited, "changed in pass and not rolled out", "changed in pass and not rolled out"}, {len(loose), "config file not committed", "config files not committed"},
 	} {
 		if text := c.other; c.n > 0 {
 			if c.n == 1 {
@@ -279,6 +284,8 @@ func (s *session) nextOfStatus(rows []rotation.Standing, loose []looseFile) []st
 			out = append(out, "go run . adopt"+again)
 		case r.Unfinished() || len(r.Last.Debts) > 0:
 			out = append(out, "go run . rotate"+again)
+		case len(r.Edited) > 0:
+			out = append(out, "go run . rotate"+again+" --pending")
 		case r.Overdue() && !r.Waits():
 			overdue += again
 		}
@@ -350,7 +357,9 @@ type statusOf struct {
 	Rotation   string   `json:"rotation"`
 	Step       string   `json:"step"`
 	Running    bool     `json:"running"`
-	Error      string   `json:"error,omitempty"`
+	// Edited are pass paths that were changed since, and not rolled out.
+	Edited []string `json:"edited"`
+	Error  string   `json:"error,omitempty"`
 }
 
 func statusDocument(rows []rotation.Standing, loose []looseFile) any {
@@ -366,7 +375,7 @@ func statusDocument(rows []rotation.Standing, loose []looseFile) any {
 	for _, r := range rows {
 		days := float64(r.Secret.MaxAge.Std()) / float64(24*time.Hour)
 		one := statusOf{Name: r.Secret.Name, MaxAgeDays: math.Round(days*100) / 100, Due: utc(r.Due()), State: string(r.Last.State),
-			Debts: append([]string{}, r.Last.Debts...), Overdue: r.Overdue(), Since: utc(r.Since), DatedBy: r.DatedBy,
+			Debts: append([]string{}, r.Last.Debts...), Edited: append([]string{}, r.Edited...), Overdue: r.Overdue(), Since: utc(r.Since), DatedBy: r.DatedBy,
 			GraceUntil: utc(r.Last.GraceUntil), Rotation: r.Last.Rotation, Step: r.Last.Step, Running: r.Held != nil}
 		if !r.Since.IsZero() {
 			age := int(r.Age() / (24 * time.Hour))

@@ -26,6 +26,7 @@ type secretRow struct {
 	Since      string   `json:"since"`
 	DatedBy    string   `json:"dated_by"`
 	Rotation   string   `json:"rotation"`
+	Edited     []string `json:"edited"`
 	Error      string   `json:"error"`
 }
 

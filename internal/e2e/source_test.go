@@ -69,8 +69,15 @@ func TestPendingSeesAnEditAfterARotation(t *testing.T) {
 	w := newWorld(t)
 	w.must("rotate", "--secret", "clerk", "--yes")
 	old, fresh := w.pass(clerkKey), w.roll("clerk")["secret-key"]
+	require.Empty(t, w.status(0)["clerk"].Edited)
 	w.insert(clerkKey, fresh)
+	require.Equal(t, []string{clerkKey}, w.status(0)["clerk"].Edited)
+	require.Contains(t, w.run("status").stdout, "rotate --sandbox="+w.dir+" --secret clerk --pending")
+	verified := w.run("verify", "--secret", "clerk", "--json")
+	require.Equal(t, 3, verified.code)
+	require.Equal(t, []string{"go run . rotate --sandbox=" + w.dir + " --secret clerk --pending"}, decode(t, verified.stdout).Next)
 	w.must("rotate", "--secret", "clerk", "--pending", "--yes")
+	require.Empty(t, w.status(0)["clerk"].Edited)
 	require.Equal(t, fresh, w.swapped("clerk", clerkKey, old))
 	require.Equal(t, fresh, w.truth().Consumers[badges].RunsWith["CLERK_SECRET_KEY"])
 }

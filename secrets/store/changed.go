@@ -16,6 +16,16 @@ const reencrypted = "^Reencrypt password store"
 // rewrote the entry counts too, except pass's own for new keys. It is zero
 // where git does not tell: no repository, or no such commit.
 func (s *Store) Changed(ctx context.Context, path string, until time.Time) (time.Time, error) {
+	return s.changed(ctx, path, until, reencrypted)
+}
+
+// Edited is when anything but a rotation last gave the entry its content, as
+// Changed says it: a rotation's commits end in "(rotation ID)".
+func (s *Store) Edited(ctx context.Context, path string) (time.Time, error) {
+	return s.changed(ctx, path, time.Time{}, reencrypted, "(rotation [^ ]*)$")
+}
+
+func (s *Store) changed(ctx context.Context, path string, until time.Time, without ...string) (time.Time, error) {
 	if err := CheckName(path); err != nil {
 		return time.Time{}, err
 	}
@@ -23,7 +33,10 @@ func (s *Store) Changed(ctx context.Context, path string, until time.Time) (time
 	if err != nil || repo == nil || repo.head == "" {
 		return time.Time{}, err
 	}
-	args := []string{"log", "-1", "--no-renames", "--no-color", "--diff-filter=AM", "--invert-grep", "--grep=" + reencrypted, "--format=%ct"}
+	args := []string{"log", "-1", "--no-renames", "--no-color", "--diff-filter=AM", "--invert-grep", "--format=%ct"}
+	for _, message := range without {
+		args = append(args, "--grep="+message)
+	}
 	if !until.IsZero() {
 		args = append(args, "--before="+until.UTC().Format(time.RFC3339))
 	}

@@ -83,24 +83,27 @@ func (p *provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumir
 			resp.Replaces = append(resp.Replaces, key)
 		}
 	}
-	for _, key := range p.different(olds, news) {
-		changed(key, pulumirpc.PropertyDiff_UPDATE)
+	for key, kind := range p.different(olds, news) {
+		changed(key, kind)
 	}
+	slices.Sort(resp.Diffs)
 	return resp, nil
 }
 
-// different are the paths of the values that an update would write or drop.
-func (p *provider) different(olds, news properties) []string {
+// different are the paths of the values that an update would write, take over or
+// drop. A name that the state does not have yet is an addition and no change: it
+// is not written unless that is planned.
+func (p *provider) different(olds, news properties) map[string]pulumirpc.PropertyDiff_Kind {
 	was, wasShape := olds.values()
 	is, isShape := news.values()
 	if wasShape != text || isShape != text {
-		return []string{news.kind.text}
+		return map[string]pulumirpc.PropertyDiff_Kind{news.kind.text: pulumirpc.PropertyDiff_UPDATE}
 	}
 	var again []string
 	if want, err := news.complete(); err == nil && p.plan[want.holder] != nil {
 		again = p.plan[want.holder].set.Again
 	}
-	var out []string
+	out := map[string]pulumirpc.PropertyDiff_Kind{}
 	names := maps.Clone(was)
 	maps.Copy(names, is)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -108,10 +111,12 @@ func (p *provider) different(olds, news properties) []string {
 		after, has := is[name]
 		switch {
 		case had && has && before.Equal(after) && !slices.Contains(again, name):
+		case news.kind.all && !had:
+			out[news.kind.text+"."+name] = pulumirpc.PropertyDiff_ADD
 		case news.kind.all:
-			out = append(out, news.kind.text+"."+name)
+			out[news.kind.text+"."+name] = pulumirpc.PropertyDiff_UPDATE
 		case has:
-			out = append(out, news.kind.text)
+			out[news.kind.text] = pulumirpc.PropertyDiff_UPDATE
 		}
 	}
 	return out
