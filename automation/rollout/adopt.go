@@ -32,6 +32,10 @@ func (t *Target) Holder(key string) string {
 	return ""
 }
 
+// Creatable reports whether a write may make the name at the holder: of an
+// organization's secret somebody has to choose who may use it.
+func (t *Target) Creatable(key string) bool { return t.Refs[key].Place.Kind != hosted.Organization }
+
 // Listed says of each of these config keys whether its holder lists the name.
 // Each holder is asked once; keys without one are left out.
 func (t *Target) Listed(ctx context.Context, keys ...string) (map[string]bool, error) {

@@ -49,6 +49,8 @@ type candidate struct {
 	// stale says where another value stands, one place each; absent are the
 	// Workers that do not list a name of it.
 	stale, absent []string
+	// byHand: of these names one has to be created by a person.
+	byHand bool
 	// refused is why it is not adopted; nothing: it is already.
 	refused error
 	nothing bool

@@ -24,7 +24,7 @@ func (a *adoption) decide(ctx context.Context) error {
 		}
 	}
 	for _, c := range a.admitted() {
-		if found := append(slices.Clone(c.stale), c.absent...); len(found) > 0 && !a.options.Roll {
+		if found := append(slices.Clone(c.stale), c.absent...); len(found) > 0 && (c.byHand || !a.options.Roll) {
 			c.refused = a.toMend(c, strings.Join(found, "; "))
 		}
 	}
@@ -99,7 +99,11 @@ func (a *adoption) listed(ctx context.Context, t *rollout.Target) error {
 	for _, c := range a.admitted() {
 		for _, key := range absent {
 			if ref := t.Refs[key]; ref.Secret == c.secret.Name {
-				c.absent = append(c.absent, t.Holder(key)+" does not list "+ref.Name+", and nothing is created without --roll")
+				text := ", and nothing is created without --roll"
+				if !t.Creatable(key) {
+					text, c.byHand = ", and who may use it is chosen there: create it there, with any value", true
+				}
+				c.absent = append(c.absent, t.Holder(key)+" does not list "+ref.Name+text)
 			}
 		}
 	}
@@ -285,7 +289,7 @@ func (a *adoption) ready(ctx context.Context) error {
 func (a *adoption) unwritten() error {
 	for _, s := range a.plan.Stacks {
 		for _, c := range s.Changes {
-			if c.Op != "update" || len(c.Altered()) == 0 || a.options.Roll {
+			if c.Op == "same" || c.Op == "create" || c.Op == "update" && len(c.Altered()) == 0 || a.options.Roll {
 				continue
 			}
 			var all string
@@ -366,7 +370,7 @@ func (a *adoption) askAnew(ctx context.Context, c *candidate) error {
 		if res.Answer == proof.Differs {
 			reason = Failed
 		}
-		if res.Answer == proof.Differs || told && res.Answer != proof.Match {
+		if res.Answer == proof.Differs || told && res.Answer != proof.Match && res.Answer != proof.Present {
 			bad = append(bad, fmt.Sprintf("%s (%s): %s", res.Consumer, res.Answer, res.Detail))
 		}
 	}

@@ -28,7 +28,11 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 		return err
 	}
 	for _, j := range jobs {
-		if err := r.record(ctx, j, r.standing(j, j.atLeast(journal.Deploying), stepDeploying+r.targetNames())); err != nil {
+		step := stepDeploying
+		if r.verb == toAdopt && !j.rolls {
+			step = stepTakingOver
+		}
+		if err := r.record(ctx, j, r.standing(j, j.atLeast(journal.Deploying), step+r.targetNames())); err != nil {
 			return err
 		}
 	}
@@ -41,8 +45,12 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 	return errors.Join(errs...)
 }
 
-// stepDeploying begins the step that brings values to the stacks.
-const stepDeploying = "setting config and running up: "
+// stepDeploying begins the step that brings values to the stacks and what they
+// deploy, stepTakingOver the one that brings them to the stacks alone.
+const (
+	stepDeploying  = "setting config and running up: "
+	stepTakingOver = "taking over by an up: "
+)
 
 // WrittenSince is when the values that consumers should run with were first
 // deployed to them, by the secret's events, oldest first; zero if they never were.
@@ -52,7 +60,7 @@ func WrittenSince(events []journal.Event) time.Time {
 	var of journal.Event
 	for _, e := range slices.Backward(events) {
 		if !strings.HasPrefix(e.Step, stepDeploying) {
-			continue
+			continue // an adoption without a roll-out has a step of its own
 		}
 		if !since.IsZero() && !sameWrite(e, of) {
 			break

@@ -27,4 +27,5 @@ func TestWrittenSince(t *testing.T) {
 		require.Equal(t, hour(want), WrittenSince(log[:n]), n)
 	}
 	require.Zero(t, WrittenSince(log[:1]))
+	require.Zero(t, WrittenSince([]journal.Event{event(1, "c", journal.Adopting, stepTakingOver+"s", "x")}), "nothing was written")
 }

@@ -96,13 +96,20 @@ func tally(results []proof.Result) string {
 	if len(results) == 0 {
 		return "it has no consumer"
 	}
-	good := 0
+	good, listed := 0, 0
 	for _, r := range results {
-		if r.Answer == proof.Match || r.Answer == proof.Present {
+		switch r.Answer {
+		case proof.Match:
 			good++
+		case proof.Present:
+			listed++
 		}
 	}
-	return fmt.Sprintf("%d of %d consumers run with the value in pass", good, len(results))
+	text := fmt.Sprintf("%d of %d consumers run with the value in pass", good, len(results))
+	if listed > 0 {
+		text += fmt.Sprintf(", of %d more only the name is known", listed)
+	}
+	return text
 }
 
 // Preview shows what an up of the catalog's stacks of these names would change

@@ -58,7 +58,7 @@ func (r *run) word(ctx context.Context, j *job, c secrets.Consumer, a *journal.A
 	}
 	if a.Word == "" {
 		err := r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Type: c.Name, Own: true, Lines: c.Steps,
-			Title: fmt.Sprintf("Nothing can prove which %s consumer %s runs with. Give it the %s one (%s) and try it.", j.secret.Name, c.Name, j.wanted(), j.where())})
+			Title: j.unprovable(c)})
 		if err != nil {
 			return err
 		}
@@ -66,6 +66,15 @@ func (r *run) word(ctx context.Context, j *job, c secrets.Consumer, a *journal.A
 	}
 	j.report.Consumers = merge(j.report.Consumers, []ConsumerReport{{Name: c.Name, Kind: string(c.Kind), Proof: string(secrets.ProofPresent), Answer: proof.Present, Detail: a.Word + " tried it"}})
 	return nil
+}
+
+// unprovable asks for a test. What the program has set itself, nobody is to set.
+func (j *job) unprovable(c secrets.Consumer) string {
+	text := fmt.Sprintf("Nothing can prove which %s consumer %s runs with.", j.secret.Name, c.Name)
+	if c.Kind.Held() || c.Stack != "" {
+		return fmt.Sprintf("%s The %s one was set there; try it.", text, j.wanted())
+	}
+	return fmt.Sprintf("%s Give it the %s one (%s) and try it.", text, j.wanted(), j.where())
 }
 
 // where says how a person gets at the value that stays.

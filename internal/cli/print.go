@@ -75,7 +75,11 @@ func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
 		}
 		for _, c := range s.Changes {
 			if c.Op != "same" {
-				rows = append(rows, []string{c.Op, c.Name, kind(c.Type), masked(c.SecretOnly, c.Diffs)})
+				name := c.Name
+				if strings.HasPrefix(c.Type, "pulumi:providers:") {
+					name = "(provider)" // its name is an address
+				}
+				rows = append(rows, []string{c.Op, name, kind(c.Type), masked(c.SecretOnly, c.Diffs)})
 			}
 		}
 		table(out, rows)

@@ -29,7 +29,7 @@ func (a *app) setupBucket(ctx context.Context) error {
 
 func (s *session) setupBucket(ctx context.Context) error {
 	if s.sandbox != nil {
-		return misused("go run . sandbox reset --backend s3", "a sandbox makes the bucket of its state itself")
+		return misused("go run . doctor", "nothing to do: a sandbox makes the bucket of its state itself, when it is made with --backend s3")
 	}
 	b, err := s.stateBucket(ctx)
 	if err != nil {

@@ -89,3 +89,23 @@ func TestLongDeclaredActions(t *testing.T) {
 	require.NotZero(t, seen.code)
 	require.Equal(t, map[string]string{"ci": "differs", "ci-production": "unreachable", "ci-all": "present"}, answersOf(t, seen.stdout))
 }
+
+// TestLongActionsAreAdopted: an adoption sets nothing there, and is no write that
+// GitHub's date could be compared with.
+func TestLongActionsAreAdopted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	catalog := w.actions(w.runsNow("stripe-backend"))
+	r := w.must("adopt", "--secret", "stripe", "--yes", "--json", "--catalog", catalog)
+	require.Equal(t, map[string]string{"ci": "present", "ci-production": "present", "ci-all": "present"}, answersOf(t, r.stdout))
+	require.Empty(t, w.changes("/secrets/"))
+	require.Contains(t, w.must("adopt", "--secret", "stripe", "--yes", "--catalog", catalog).stderr, "nothing to do")
+	require.Contains(t, w.must("verify", "--secret", "stripe", "--catalog", catalog).stderr, "of 3 more only the name is known")
+
+	// Who may use an organization's secret is not chosen here.
+	w.change(func(s *world.State) { delete(s.Organizations[world.OrganizationName].Secrets, "STRIPE_SECRET_KEY") })
+	gone := w.run("adopt", "--secret", "stripe", "--yes", "--roll", "--catalog", catalog)
+	require.Equal(t, 1, gone.code, gone.stderr)
+	require.Contains(t, gone.stderr, "create it there")
+	require.Empty(t, w.changes("/secrets/"))
+}

@@ -270,7 +270,8 @@ func (h *holder) fault(message string) error {
 		Next: "look at it at https://console.scaleway.com/containers and have it deployed; then the same command again"}
 }
 
-// printable is text of the service without what a terminal would obey.
+// printable is text of the service without what a terminal would obey. A word is
+// never cut: half a value would pass the redactor.
 func printable(text string) string {
 	const most = 300
 	text = strings.Map(func(r rune) rune {
@@ -280,7 +281,8 @@ func printable(text string) string {
 		return r
 	}, text)
 	if r := []rune(text); len(r) > most {
-		text = string(r[:most]) + "…"
+		text = string(r[:most])
+		text = text[:strings.LastIndex(text, " ")+1] + "…"
 	}
 	return text
 }
