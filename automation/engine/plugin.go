@@ -20,8 +20,8 @@ func (e *Engine) EnsurePlugin(ctx context.Context, stack string, p Plugin) error
 		fail.Kind = Canceled
 	case errors.Is(err, toolchain.ErrNoPlugin):
 		fail.Kind = NoPlugin
-		fail.Next = "with a network: " + p.Command(e.opts.CLI.Home) + "; without one put pulumi-resource-" + p.Name + " " + p.Version +
-			" on PATH, or set `providers: hosted` for the stack in the catalog, which needs no plugin"
+		fail.Next = e.opts.CLI.Command(p) + "   (with a network; or put pulumi-resource-" + p.Name + " " + p.Version +
+			" on PATH, or set `providers: hosted` for the stack in the catalog, which needs no plugin)"
 	}
 	return fail
 }

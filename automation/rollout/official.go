@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/stacks"
 )
 
 // accountRate is how many requests a second Cloudflare takes from one account:
@@ -52,7 +55,8 @@ func (t *Target) official() bool {
 // this process serves the provider. The plugin is wanted of every stack that
 // names it, also for an up that goes without: nobody is to find out later.
 func (t *Target) plugins(ctx context.Context) (map[string]secrets.Value, error) {
-	if t.Entry.Providers != secrets.ProvidersOfficial {
+	worker := slices.ContainsFunc(slices.Collect(maps.Values(t.Refs)), func(r stacks.Ref) bool { return r.Worker != "" })
+	if t.Entry.Providers != secrets.ProvidersOfficial || !worker {
 		return nil, nil
 	}
 	if err := t.fleet.Engine.EnsurePlugin(ctx, t.Name, cloudflarePlugin); err != nil {

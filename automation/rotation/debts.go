@@ -163,6 +163,11 @@ func (r *run) sacrifice(ctx context.Context, j *job) error {
 	for _, b := range failing(results) {
 		lines = append(lines, b.Consumer+" may break: "+string(b.Answer)+", "+b.Detail)
 	}
+	for _, b := range results {
+		if b.Answer == proof.Present {
+			lines = append(lines, b.Consumer+" may break: it lists the name, and nothing proves the value")
+		}
+	}
 	if len(lines) == 0 {
 		lines = append(lines, "every consumer runs with the new value")
 	}

@@ -44,7 +44,8 @@ exit code is that of env (128 and the signal's number where one ended it).
 changed (pass git pull is yours to run). Where a value really did, all of them
 are read first, then the command is ended (SIGTERM to it, SIGKILL to its process
 group after 10 seconds) and started anew. A value that cannot be read leaves the
-command alone. A command that ends by itself ends env.
+command alone. A command that ends by itself ends env; one whose env was killed
+by SIGKILL lives on.
 
 --format prints the variables instead: for sh (shell: export NAME='value'), as a
 .env file by the rules of Node's dotenv, which wrangler reads .dev.vars by

@@ -28,8 +28,8 @@ type Plugin struct {
 func (p Plugin) program() string { return "pulumi-resource-" + p.Name }
 
 // Command is what installs the plugin by hand, for a message.
-func (p Plugin) Command(home string) string {
-	return fmt.Sprintf("PULUMI_HOME=%s pulumi plugin install resource %s %s", home, p.Name, p.Version)
+func (c *CLI) Command(p Plugin) string {
+	return fmt.Sprintf("PULUMI_HOME=%s %s plugin install resource %s %s", c.Home, c.Path, p.Name, p.Version)
 }
 
 // Has reports whether the plugin can be started: one on PATH, which the CLI
