@@ -82,7 +82,7 @@ func (r *run) mend(j *job, results []proof.Result) []string {
 		edited = edited || ok && was != j.current[e.Name()].Fingerprint(r.Key)
 	}
 	switch {
-	case differs && edited:
+	case edited:
 		return []string{again(j.secret.Name) + " --pending"}
 	case differs && len(promoted) == 0:
 		return []string{again(j.secret.Name) + " --pending   (rolls pass's value out and retires the other one)", roll + "   (rolls it out and retires nothing)"}
