@@ -131,7 +131,7 @@ func hint(p string, v secrets.Value) string {
 		{`sk_(live|test)_[A-Za-z0-9]{16,}`, "it has the form of a Stripe or a Clerk secret key, and its path does not say which"},
 		{`whsec_[A-Za-z0-9+/=]{16,}`, "it has the form of a webhook signing secret"},
 		{`(AKIA|ASIA)[A-Z0-9]{16}`, "it has the form of an AWS access key, a service that no client here knows"},
-		{`gh[a-z]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}`, "it has the form of a GitHub token, a service that no client here knows"},
+		{`gh[a-z]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}`, "it has the form of a GitHub token; services.github takes it, where secrets of GitHub Actions are consumers"},
 	} {
 		if (secrets.Entry{Path: p, Pattern: h.pattern}).Check(v) == nil {
 			return h.text
