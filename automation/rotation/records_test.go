@@ -34,7 +34,8 @@ func records(t *testing.T) *archive {
 				return ago(0), nil
 			}
 			return ago(200), nil
-		}}
+		},
+		Edited: func(context.Context, string) (time.Time, error) { return ago(200), nil }}
 	return a
 }
 
@@ -100,6 +101,38 @@ func TestTheDateIsThatOfAProvenEnd(t *testing.T) {
 			require.Equal(t, c.age, int(s.Age().Hours()/24))
 			require.Equal(t, c.age > 90, s.Overdue())
 			require.Equal(t, s.Since.Add(90*24*time.Hour), s.Due())
+		})
+	}
+}
+
+// What somebody gave pass after a rotation ended is told, also after an attempt
+// that its service refused; a rotation under way has its own word for it.
+func TestWhatWasEditedSinceIsTold(t *testing.T) {
+	both := moves("user", "key")
+	done, refused := journal.Event{Rotation: "1", State: journal.Done, Entries: both, RevokedAt: ago(5)}, journal.Event{Rotation: "2", State: journal.Abandoned, Entries: both}
+	for name, c := range map[string]struct {
+		events []journal.Event
+		want   []string
+	}{
+		"after one that ended": {[]journal.Event{done}, []string{"two/key"}},
+		"and was then refused": {[]journal.Event{done, refused}, []string{"two/key"}},
+		"after an adoption":    {[]journal.Event{adoption(both, "bb")}, []string{"two/key"}},
+		"never rotated":        {nil, nil},
+		"only refused":         {[]journal.Event{refused}, nil},
+		"under way":            {[]journal.Event{done, {Rotation: "2", State: journal.Grace, Entries: both, PromotedAt: ago(1)}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := records(t)
+			a.add("two", c.events...)
+			a.Edited = func(_ context.Context, path string) (time.Time, error) {
+				if path == "two/key" {
+					return time.Now().Add(time.Hour), nil
+				}
+				return ago(1), nil
+			}
+			s, _ := a.standing("two")
+			require.NoError(t, s.Err)
+			require.Equal(t, c.want, s.Edited)
 		})
 	}
 }
