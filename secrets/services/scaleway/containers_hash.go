@@ -97,6 +97,10 @@ type hashedList struct {
 	Containers []hashedContainer `json:"containers"`
 	Namespaces []hashedContainer `json:"namespaces"`
 	TotalCount uint64            `json:"total_count"`
+	// shown: a page held a list, if an empty one; promised is what the last page
+	// said that there is.
+	shown    bool
+	promised uint64
 }
 
 // UnsafeGetTotalCount is called by the SDK.
@@ -108,6 +112,7 @@ func (l *hashedList) UnsafeAppend(page any) (uint64, error) {
 	if !ok {
 		return 0, errors.New("appending a page of another type")
 	}
+	l.shown, l.promised = l.shown || next.Containers != nil || next.Namespaces != nil, next.TotalCount
 	l.Containers = append(l.Containers, next.Containers...)
 	l.Namespaces = append(l.Namespaces, next.Namespaces...)
 	l.TotalCount += uint64(len(next.Containers) + len(next.Namespaces))
