@@ -97,9 +97,9 @@ type hashedList struct {
 	Containers []hashedContainer `json:"containers"`
 	Namespaces []hashedContainer `json:"namespaces"`
 	TotalCount uint64            `json:"total_count"`
-	// shown: a page held a list, if an empty one; promised is what the last page
-	// said that there is.
-	shown    bool
+	// shown are the lists, if empty ones, that a page held; promised is how long
+	// the last page said that the list is.
+	shown    []string
 	promised uint64
 }
 
@@ -112,7 +112,13 @@ func (l *hashedList) UnsafeAppend(page any) (uint64, error) {
 	if !ok {
 		return 0, errors.New("appending a page of another type")
 	}
-	l.shown, l.promised = l.shown || next.Containers != nil || next.Namespaces != nil, next.TotalCount
+	if next.Containers != nil {
+		l.shown = append(l.shown, "/containers")
+	}
+	if next.Namespaces != nil {
+		l.shown = append(l.shown, "/namespaces")
+	}
+	l.promised = next.TotalCount
 	l.Containers = append(l.Containers, next.Containers...)
 	l.Namespaces = append(l.Namespaces, next.Namespaces...)
 	l.TotalCount += uint64(len(next.Containers) + len(next.Namespaces))

@@ -120,7 +120,7 @@ func (c *Client) region(ctx context.Context, cred services.Credential, op, what 
 // whole is a list that is all there is, and not what any {} would be.
 func (h *holder) whole(ctx context.Context, what string) (hashedList, error) {
 	list, err := h.list(ctx, what, url.Values{})
-	if err == nil && (!list.shown || uint64(len(list.Containers)+len(list.Namespaces)) != list.promised) {
+	if err == nil && (!slices.Contains(list.shown, what) || uint64(len(list.Containers)+len(list.Namespaces)) != list.promised) {
 		err = &services.Error{Service: Name, Kind: services.Outage, Message: "the list is not whole, or changed while it was read",
 			Next: "check services.scaleway.api in the catalog, then try again"}
 	}
