@@ -14,6 +14,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/notify"
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
@@ -44,6 +45,8 @@ func nextOf(err error) []string {
 		case *store.Error:
 			add(e.Next)
 		case *services.Error:
+			add(e.Next)
+		case *notify.Error:
 			add(e.Next)
 		case *worldError:
 			add(e.next)
@@ -117,7 +120,7 @@ func (a *app) anyNext(err error) string {
 	return "go run . doctor"
 }
 
-var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|adopt|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|env|setup --bucket|sandbox [a-z]+|catalog [a-z]+)\b`)
+var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|adopt|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|env|drift|schedule [a-z]+|setup --bucket|sandbox [a-z]+|catalog [a-z]+)\b`)
 
 // inPlace adds the flags of this call that say which world is meant to a
 // command of ours, and to one of pass, gpg or pulumi the variables of the
