@@ -44,6 +44,19 @@ func (p Plan) Cron() string {
 	return b.String()
 }
 
+// longestLine is the longest command that Debian's cron takes (MAX_COMMAND).
+const longestLine = 990
+
+// CheckCron refuses a plan whose lines are too long for cron.
+func (p Plan) CheckCron() error {
+	for line := range strings.Lines(p.Cron()) {
+		if len(line) > longestLine {
+			return errors.New("a line would be longer than cron takes (1000 characters): shorten PATH, or let systemd do it")
+		}
+	}
+	return nil
+}
+
 func (p Plan) environment() []string {
 	if p.Passphrase == "" {
 		return p.Environment
