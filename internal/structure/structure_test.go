@@ -85,6 +85,7 @@ var layers = []struct {
 	{"secrets", under("secrets")},
 	{"stacks", under("stacks")},
 	{"automation", under("automation")},
+	{"report", under("internal/report")},
 	{"sandbox", under("internal/sandbox")},
 	{"cli", under("internal/cli")},
 	{"main", func(dir string) bool { return dir == "." }},

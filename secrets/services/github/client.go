@@ -159,6 +159,41 @@ func (c *Client) Names(ctx context.Context, token secrets.Value, p Place) ([]str
 	return names, nil
 }
 
+// All says of every secret of the place when it was last set, by GitHub's clock,
+// in whole seconds.
+func (c *Client) All(ctx context.Context, token secrets.Value, p Place) (map[string]time.Time, error) {
+	conn, err := c.connect(token, "listing the secrets of "+p.String(), p)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]time.Time{}
+	for page := 1; ; page++ {
+		var list struct {
+			Total   *int `json:"total_count"`
+			Secrets *[]struct {
+				Name    string    `json:"name"`
+				Updated time.Time `json:"updated_at"`
+			} `json:"secrets"`
+		}
+		if err := conn.call(ctx, http.MethodGet, "?per_page=100&page="+strconv.Itoa(page), nil, &list); err != nil {
+			return nil, err
+		}
+		if list.Total == nil || list.Secrets == nil {
+			return nil, conn.fault(services.Outage, "the answer holds no list of secrets", "check services.github.api in the catalog")
+		}
+		before := len(out)
+		for _, s := range *list.Secrets {
+			out[services.Printable(s.Name)] = s.Updated
+		}
+		if len(out) == *list.Total {
+			return out, nil
+		}
+		if len(out) == before || len(out) > *list.Total {
+			return nil, conn.fault(services.Outage, "the list of secrets is not whole, or changed while it was read", "try again")
+		}
+	}
+}
+
 // Updated says when each of the named secrets was last set, by GitHub's clock, in
 // whole seconds; one that does not exist is absent. The error is NotFound if the
 // place itself does not exist.

@@ -1,0 +1,91 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// printable is text on one line that does nothing to where it is shown: what is
+// not to be seen (escape sequences, characters that turn the direction of text
+// round) is replaced by U+FFFD, line ends and tabs by blanks.
+func printable(text string) string {
+	return strings.Join(strings.Fields(strings.Map(shown, strings.ToValidUTF8(text, "\uFFFD"))), " ")
+}
+
+// lines is like printable for each line of a text.
+func lines(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if line = printable(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// command is like printable, but keeps runs of blanks: it is to be copied. A line
+// end in it becomes a blank, so that pasting it runs nothing.
+func command(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return shown(r)
+	}, strings.ToValidUTF8(text, "\uFFFD")))
+}
+
+func shown(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return r
+	case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
+		return '\uFFFD'
+	}
+	return r
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+func number(x float64) string {
+	return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64)
+}
+
+// day and minute are moments in UTC: a page is read elsewhere than where it was made.
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+func minute(t time.Time) string {
+	if t.IsZero() {
+		return "at an unknown time"
+	}
+	return t.UTC().Format("2006-01-02 15:04") + " UTC"
+}
+
+// roughly is a span in its largest unit.
+func roughly(d time.Duration) string {
+	const aDay = 24 * time.Hour
+	switch {
+	case d >= aDay:
+		return count(int(d/aDay), "day", "days")
+	case d >= time.Hour:
+		return count(int(d/time.Hour), "hour", "hours")
+	case d >= time.Minute:
+		return count(int(d/time.Minute), "minute", "minutes")
+	}
+	return count(int(d/time.Second), "second", "seconds")
+}
+
+func seconds(s float64) string {
+	if s < 9.95 {
+		return fmt.Sprintf("%.1f s", s)
+	}
+	return fmt.Sprintf("%.0f s", s)
+}
