@@ -25,6 +25,8 @@ type app struct {
 	env  Env
 	opts globals
 	args []string
+	// nightly: doctor looks at a host without people.
+	nightly bool
 	// typed are values given on standard input: where the state backend's own key
 	// is dead, they open it.
 	typed services.Credential
