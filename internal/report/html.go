@@ -50,22 +50,22 @@ type view struct {
 	Answer  string
 	Checked string
 	// Unix is when it was checked, in seconds, for the script; 0 where not known.
-	Unix               int64
-	Took, World        string
-	Sureness           string
-	Parts              []part
-	Totals             []total
-	Groups             []viewGroup
-	Gaps               []viewGap
-	NumGaps            int
-	Legend             []certainty
-	Secrets            []viewSecret
-	Ages               []viewAge
-	Debts              []viewDebt
-	Timeline           *timeline
-	Accepted           []viewFinding
-	Info               []viewFinding
-	Layers             []viewLayer
+	Unix        int64
+	Took, World string
+	Sureness    string
+	Parts       []part
+	Totals      []total
+	Groups      []viewGroup
+	Gaps        []viewGap
+	NumGaps     int
+	Legend      []certainty
+	Secrets     []viewSecret
+	Ages        []viewAge
+	Debts       []viewDebt
+	Timeline    *timeline
+	Accepted    []viewFinding
+	Info        []viewFinding
+	Layers      []viewLayer
 }
 
 type part struct {

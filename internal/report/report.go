@@ -180,3 +180,6 @@ func slowest(r drift.Report) time.Duration {
 	}
 	return time.Duration(longest * float64(time.Second))
 }
+
+// Headline is the answer in one line, without a full stop.
+func Headline(r drift.Report) string { return headline(r) }
