@@ -90,7 +90,7 @@ func TestHeartbeatThatIsNotTaken(t *testing.T) {
 }
 
 func TestHeartbeatAddress(t *testing.T) {
-	for _, ref := range []string{"hc-ping.com/" + token, "ftp://x/" + token, "https:///" + token, "env:NONE", "pass:a/b"} {
+	for _, ref := range []string{"hc-ping.com/" + token, "ftp://x/" + token, "https:///" + token, "env:NONE"} {
 		_, err := ParseHeartbeat(t.Context(), Source{Env: func(string) string { return "" }}, ref)
 		var e *Error
 		require.ErrorAs(t, err, &e, ref)

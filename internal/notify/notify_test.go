@@ -254,7 +254,6 @@ func TestAddressesThatCannotBeRight(t *testing.T) {
 		token:                           "not an address",
 		"env:EMPTY":                     "the variable is not set",
 		"env:BAD":                       "not a complete address of slack",
-		"pass:notify/slack":             "no pass store",
 		"nosuch://" + token:             "no such service",
 		"https://hooks.test/x/" + token: "generic+https://",
 		"logger://" + token:             "tells nobody",
@@ -269,9 +268,14 @@ func TestAddressesThatCannotBeRight(t *testing.T) {
 		require.NotContains(t, e.Error()+e.Next, token, ref)
 		require.NotEmpty(t, e.Next)
 	}
+	// That pass cannot be opened is no wrong call: the check says so too.
+	_, err := Parse(t.Context(), from, []string{"pass:notify/slack"}, Options{Dir: t.TempDir()})
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	require.False(t, e.Misused)
 	// Every part that could be a token is hidden from then on.
 	hidden = nil
-	_, err := Parse(t.Context(), from, []string{"generic://user:passw0rd-x@hooks.test/services/" + token + "?@Authorization=Bearer-" + token}, Options{Dir: t.TempDir()})
+	_, err = Parse(t.Context(), from, []string{"generic://user:passw0rd-x@hooks.test/services/" + token + "?@Authorization=Bearer-" + token}, Options{Dir: t.TempDir()})
 	require.NoError(t, err)
 	for _, part := range []string{token, "passw0rd-x", "Bearer-" + token} {
 		require.Contains(t, hidden, part)

@@ -16,7 +16,8 @@ import (
 // Source is where an address may come from beside the command line.
 type Source struct {
 	// Env is a variable of the caller's environment, Pass the first line of an
-	// entry of pass; nil: there is no store.
+	// entry of pass; nil: the store could not be opened, which is no slip of the
+	// caller's.
 	Env  func(name string) string
 	Pass func(ctx context.Context, path string) (secrets.Value, error)
 	// Hide keeps a value out of all output from now on.
@@ -79,7 +80,7 @@ func (s Source) resolve(ctx context.Context, flag, ref string) (secrets.Value, e
 		}
 	} else if path, ok := strings.CutPrefix(ref, "pass:"); ok {
 		if s.Pass == nil {
-			return bad("there is no pass store here", "go run . doctor")
+			return secrets.Value{}, &Error{Where: flag + " " + ref, Detail: "pass could not be opened, so its address is not known", Next: "go run . doctor"}
 		}
 		entry, err := s.Pass(ctx, path)
 		if err != nil {
