@@ -61,6 +61,7 @@ func TestNothingAsksWithoutATerminal(t *testing.T) {
 		says []string
 	}{
 		{"verify", 1, []string{"key is locked", "needs its passphrase and there is no terminal to ask on", "next: gpg --decrypt "}},
+		{"drift", 4, []string{"no terminal to ask on"}},
 		{"rotate --secret clerk --yes", 1, []string{"key is locked", "no terminal to ask on"}},
 		{"revoke --due --yes", 1, []string{"key is locked", "no terminal to ask on"}},
 		{"status", 0, nil}, // it decrypts nothing

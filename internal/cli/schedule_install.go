@@ -355,12 +355,7 @@ func (a *app) cronSteps(ctx context.Context, o scheduling, p schedule.Plan) ([]s
 		text = p.Cron()
 	}
 	if o.dir != "" {
-		file := filepath.Join(a.absolute(o.dir), "secret-rotation.cron")
-		if o.remove {
-			return []scheduleStep{{text: "remove " + file, do: func(context.Context) error { return os.Remove(file) }}}, nil, nil
-		}
-		return []scheduleStep{{text: "write " + file, do: func(context.Context) error { return writeUnit(file, text) }}},
-			[]string{"crontab -e   (and put the lines of " + file + " into it)"}, nil
+		return a.cronFile(filepath.Join(a.absolute(o.dir), "secret-rotation.cron"), text)
 	}
 	if lookPath(a.env.Get("PATH"), "crontab") == "" {
 		return nil, nil, misused("apt-get install cron   (or: go run . schedule install --format systemd)", "there is no crontab on this machine")
@@ -390,6 +385,22 @@ func (a *app) cronSteps(ctx context.Context, o scheduling, p schedule.Plan) ([]s
 		}
 		return nil
 	}}}, nil, nil
+}
+
+// cronFile are the steps that bring a file, for a person to put into a crontab,
+// to that text; an empty one removes it.
+func (a *app) cronFile(file, text string) ([]scheduleStep, []string, error) {
+	is, err := os.ReadFile(file)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, nil, err
+	case err != nil && text == "", err == nil && string(is) == text:
+		return nil, nil, nil
+	case text == "":
+		return []scheduleStep{{text: "remove " + file, do: func(context.Context) error { return os.Remove(file) }}}, nil, nil
+	}
+	return []scheduleStep{{text: "write " + file, do: func(context.Context) error { return writeUnit(file, text) }}},
+		[]string{"crontab -e   (and put the lines of " + file + " into it)"}, nil
 }
 
 func indent(text string) string {

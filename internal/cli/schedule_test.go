@@ -141,6 +141,12 @@ func TestScheduleInstallsACrontab(t *testing.T) {
 	require.Equal(t, table, h.read(t, "table"))
 	h.fine(t, "schedule install --format cron --yes --remove")
 	require.Equal(t, own+"\n", h.read(t, "table"))
+	for _, says := range []string{"next: crontab -e", "nothing to do"} {
+		require.Contains(t, h.fine(t, "schedule install --format cron --yes --dir here"), says)
+	}
+	for _, says := range []string{"done: remove", "nothing to do"} {
+		require.Contains(t, h.fine(t, "schedule install --format cron --yes --dir here --remove"), says)
+	}
 	none := newHost(t, map[string]string{"bin/secret-rotation": ""})
 	o := call{dir: none.dir, env: []string{"PATH=" + none.dir}}.run(t, "schedule", "install", "--format", "cron", "--yes")
 	require.Equal(t, 2, o.code)
