@@ -206,7 +206,7 @@ func (a *app) scheduleFolders(p *schedule.Plan, o scheduling, home string) error
 		return usual
 	}
 	store, gnupg := or("PASSWORD_STORE_DIR", filepath.Join(home, ".password-store")), or("GNUPGHOME", filepath.Join(home, ".gnupg"))
-	cache, state := or("XDG_CACHE_HOME", filepath.Join(home, ".cache")), or("XDG_STATE_HOME", filepath.Join(home, ".local", "state"))
+	cache := or("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
 	config := or("XDG_CONFIG_HOME", filepath.Join(home, ".config"))
 	for _, name := range []string{"GIT_SSH_COMMAND", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY"} {
 		// An address with a password in it is for nightly.env.
@@ -214,8 +214,10 @@ func (a *app) scheduleFolders(p *schedule.Plan, o scheduling, home string) error
 			p.Environment = append(p.Environment, name+"="+v)
 		}
 	}
-	p.Log = filepath.Join(state, "secret-rotation")
-	p.Reads = []string{gnupg, cache, filepath.Join(state, "secret-rotation"), filepath.Join(home, ".ssh", "known_hosts")}
+	p.Reads = []string{gnupg, cache, filepath.Join(home, ".ssh", "known_hosts")}
+	if !o.system { // which has a folder of systemd's own
+		p.Log = filepath.Join(or("XDG_STATE_HOME", filepath.Join(home, ".local", "state")), "secret-rotation")
+	}
 	if p.Output != "" {
 		p.Reads = append(p.Reads, filepath.Dir(p.Output))
 	}

@@ -66,6 +66,9 @@ func (a *app) installSchedule(ctx context.Context, o scheduling) error {
 	if err := a.checkScheduling(o); err != nil {
 		return err
 	}
+	if o.system && o.dir == "" && os.Getuid() != 0 {
+		return misused("sudo "+a.self()+" "+strings.Join(quotedAll(a.args), " "), "units of the system are root's to install (they run as you: SUDO_USER)")
+	}
 	var p schedule.Plan
 	var err error
 	if !o.remove {
@@ -405,4 +408,12 @@ func (a *app) cronFile(file, text string) ([]scheduleStep, []string, error) {
 
 func indent(text string) string {
 	return "    " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n    ") + "\n"
+}
+
+// self is the built program as it is typed: sudo knows no go run.
+func (a *app) self() string {
+	if file, err := a.builtProgram(); err == nil {
+		return quoted(file)
+	}
+	return "./bin/secret-rotation"
 }

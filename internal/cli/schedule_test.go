@@ -125,7 +125,12 @@ func TestScheduleWithoutSystemd(t *testing.T) {
 	require.Contains(t, h.fine(t, "schedule install --yes --only drift"), "nothing to do")
 	said = h.fine(t, "schedule install --yes --system --dir here")
 	require.Contains(t, said, "next: cp "+h.dir+"/here/secret-rotation-* /etc/systemd/system/\nnext: systemctl daemon-reload\n")
-	require.Contains(t, h.read(t, "here/secret-rotation-drift.service"), "ProtectSystem=strict\n")
+	service := h.read(t, "here/secret-rotation-drift.service")
+	require.Contains(t, service, "ProtectSystem=strict\n")
+	require.Contains(t, service, "StateDirectory=secret-rotation\n")
+	require.Contains(t, service, "ReadWritePaths=-"+h.dir+"/.cache\n")
+	require.NotContains(t, service, ".password-store", "the check does not write to pass")
+	require.Contains(t, h.read(t, "here/secret-rotation-revoke.service"), "ReadWritePaths=-"+h.dir+"/.password-store\n")
 }
 
 func TestScheduleInstallsACrontab(t *testing.T) {
