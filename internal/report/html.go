@@ -21,13 +21,13 @@ var pageStyle string
 //go:embed page.js
 var pageScript string
 
-var page = template.Must(template.New("page").Parse(pageTemplate))
+var pageOf = template.Must(template.New("page").Parse(pageTemplate))
 
 // HTML writes the report as one page that needs no network and no script. Its
 // script tells a reader that the page is old, and adds buttons that copy; the
 // page's policy lets nothing else run and nothing be fetched.
 func HTML(w io.Writer, r drift.Report) error {
-	return page.Execute(w, viewOf(r))
+	return pageOf.Execute(w, viewOf(r))
 }
 
 // policy allows this page's own style and script by their hashes, and nothing else.
@@ -50,22 +50,22 @@ type view struct {
 	Answer  string
 	Checked string
 	// Unix is when it was checked, in seconds, for the script; 0 where not known.
-	Unix               int64
-	Took, World        string
-	Sureness           string
-	Parts              []part
-	Totals             []total
-	Groups             []viewGroup
-	Gaps               []viewGap
-	NumGaps            int
-	Legend             []certainty
-	Secrets            []viewSecret
-	Ages               []viewAge
-	Debts              []viewDebt
-	Timeline           *timeline
-	Accepted           []viewFinding
-	Info               []viewFinding
-	Layers             []viewLayer
+	Unix        int64
+	Took, World string
+	Sureness    string
+	Parts       []part
+	Totals      []total
+	Groups      []viewGroup
+	Gaps        []viewGap
+	NumGaps     int
+	Legend      []certainty
+	Secrets     []viewSecret
+	Ages        []viewAge
+	Debts       []viewDebt
+	Timeline    *timeline
+	Accepted    []viewFinding
+	Info        []viewFinding
+	Layers      []viewLayer
 }
 
 type part struct {
