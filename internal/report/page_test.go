@@ -74,12 +74,12 @@ func (h *heard) listen(ctx context.Context) {
 // seen is what survey found on a page.
 type seen struct {
 	ScrollWidth, InnerWidth, Height int
-	Background              string
-	Scripted                int
-	Fixes                   []string
-	Hidden, Faint, Cut      []string
-	Stale                   bool
-	Images, Scripts         int
+	Background                      string
+	Scripted                        int
+	Fixes                           []string
+	Hidden, Faint, Cut              []string
+	Stale                           bool
+	Images, Scripts                 int
 }
 
 // survey looks at the page as laid out: what sticks out, what is not to be seen, and
@@ -116,7 +116,7 @@ func show(t *testing.T, browser context.Context, file string, width int64, schem
 	t.Helper()
 	tab, end := chromedp.NewContext(browser)
 	defer end()
-	tab, stop := context.WithTimeout(tab, 2*time.Minute)
+	tab, stop := context.WithTimeout(tab, time.Minute)
 	defer stop()
 	h := &heard{}
 	h.listen(tab)
@@ -124,7 +124,9 @@ func show(t *testing.T, browser context.Context, file string, width int64, schem
 	var picture []byte
 	require.NoError(t, chromedp.Run(tab,
 		log.Enable(), network.Enable(), runtime.Enable(),
-		chromedp.EmulateViewport(width, 900, func(p *emulation.SetDeviceMetricsOverrideParams, _ *emulation.SetTouchEmulationEnabledParams) { p.Mobile = width < 500 }),
+		chromedp.EmulateViewport(width, 900, func(p *emulation.SetDeviceMetricsOverrideParams, _ *emulation.SetTouchEmulationEnabledParams) {
+			p.Mobile = width < 500
+		}),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
 		chromedp.Navigate((&url.URL{Scheme: "file", Path: file}).String()),
 		chromedp.WaitReady("footer"),
@@ -138,11 +140,8 @@ func show(t *testing.T, browser context.Context, file string, width int64, schem
 	require.NoError(t, chromedp.Run(tab, chromedp.Evaluate(`"escaped" in window`, &escaped)))
 	assert.False(t, escaped, "the policy is not in force")
 	if dir := os.Getenv("SHOTS"); dir != "" {
-		require.NoError(t, chromedp.Run(tab, chromedp.ActionFunc(func(ctx context.Context) (err error) {
-			picture, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).
-				WithClip(&page.Viewport{Width: float64(width), Height: float64(min(s.Height, 8000)), Scale: 1}).Do(ctx)
-			return err
-		})))
+		// A tab behind another one draws nothing.
+		require.NoError(t, chromedp.Run(tab, page.BringToFront(), chromedp.EmulateViewport(width, int64(min(s.Height, 8000))), chromedp.CaptureScreenshot(&picture)))
 		name := fmt.Sprintf("%s-%d-%s.png", strings.TrimSuffix(filepath.Base(file), ".html"), width, scheme)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), picture, 0o644))
 	}

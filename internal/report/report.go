@@ -76,9 +76,9 @@ func underWay(r drift.Report) string {
 	for _, s := range r.Secrets {
 		switch {
 		case s.Running:
-			parts = append(parts, printable(s.Name)+" is being rotated")
+			parts = append(parts, brief(s.Name)+" is being rotated")
 		case !s.GraceUntil.IsZero():
-			parts = append(parts, printable(s.Name)+"'s old value stays valid until "+day(s.GraceUntil))
+			parts = append(parts, brief(s.Name)+"'s old value stays valid until "+day(s.GraceUntil))
 		}
 	}
 	switch {
@@ -178,5 +178,5 @@ func slowest(r drift.Report) time.Duration {
 	for _, l := range r.Layers {
 		longest = max(longest, l.Seconds)
 	}
-	return time.Duration(longest * float64(time.Second))
+	return time.Duration(min(longest, 1e6) * float64(time.Second))
 }
