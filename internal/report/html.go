@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/drift"
@@ -249,6 +250,7 @@ func ageOf(s drift.Secret, now time.Time) viewAge {
 		a.Level, a.Word = "unknown", "unknown"
 	case overdue(s, now):
 		a.Level, a.Word = "over", "overdue"
+		a.Due = strings.TrimPrefix(a.Due, "overdue ")
 	case dueSoon(s, now):
 		a.Level, a.Word = "soon", "soon"
 	}

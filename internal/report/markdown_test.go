@@ -66,7 +66,7 @@ func elements(n *html.Node, names ...string) []*html.Node {
 
 func TestMarkdownOfANight(t *testing.T) {
 	doc := render(t, markdown(t, full()))
-	require.Equal(t, "❌ Drift: 8 findings, 3 of them broken now; 1 thing could not be checked", content(elements(doc, "h2")[0]))
+	require.Equal(t, "❌ Drift: 8 findings, 3 of them break something now; 1 thing could not be checked", content(elements(doc, "h2")[0]))
 	var got []string
 	for _, row := range elements(elements(doc, "table")[0], "tr")[1:] {
 		cells := elements(row, "td")

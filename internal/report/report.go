@@ -51,10 +51,16 @@ func headline(r drift.Report) string {
 		return "In progress: " + underWay(r)
 	case drift.Drift:
 		text := "Drift: " + count(len(counted), "finding", "findings")
-		if now := len(groupOf(counted)[0].findings); now > 0 && now < len(counted) {
-			text += fmt.Sprintf(", %d of them broken now", now)
-		} else if now > 0 {
-			text += ", broken now"
+		switch now := len(groupOf(counted)[0].findings); {
+		case now == 0:
+		case len(counted) == 1:
+			text += " that breaks something now"
+		case now == len(counted):
+			text += ", all of them break something now"
+		case now == 1:
+			text += ", 1 of them breaks something now"
+		default:
+			text += fmt.Sprintf(", %d of them break something now", now)
 		}
 		if gaps > 0 {
 			text += "; " + count(gaps, "thing", "things") + " could not be checked"
