@@ -56,22 +56,24 @@ func headline(r drift.Report) string {
 		case len(counted) == 1:
 			text += " that breaks something now"
 		case now == len(counted):
-			text += ", all of them break something now"
+			text += ", all break something now"
 		case now == 1:
-			text += ", 1 of them breaks something now"
+			text += ", 1 breaks something now"
 		default:
-			text += fmt.Sprintf(", %d of them break something now", now)
+			text += fmt.Sprintf(", %d break something now", now)
 		}
 		if gaps > 0 {
-			text += "; " + count(gaps, "thing", "things") + " could not be checked"
+			text += "; " + count(gaps, "thing", "things") + " not checked"
 		}
 		return text
 	}
 	switch {
 	case len(r.Layers) == 0:
 		return "Cannot tell: nothing was checked"
-	case gaps == 0:
+	case gaps == 0 && slices.ContainsFunc(r.Layers, unsure):
 		return "Cannot tell: " + count(len(pick(r.Layers, unsure)), "layer", "layers") + " could not be checked"
+	case gaps == 0:
+		return "Cannot tell: the check gave no answer"
 	}
 	return "Cannot tell: " + count(gaps, "thing", "things") + " could not be checked; nothing wrong in the rest"
 }

@@ -137,7 +137,7 @@ func (t *terminal) layers(r drift.Report) {
 		var names []string
 		for _, l := range r.Layers {
 			if statusOf(l) == s.status {
-				names = append(names, fmt.Sprintf("%s (%s)", printable(l.Name), seconds(l.Seconds)))
+				names = append(names, printable(l.Name)+" ("+strings.ReplaceAll(seconds(l.Seconds), " ", "")+")")
 			}
 		}
 		if len(names) > 0 {
