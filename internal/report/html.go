@@ -245,7 +245,7 @@ func ageOf(s drift.Secret, now time.Time) viewAge {
 	}
 	switch {
 	case s.MaxAgeDays <= 0:
-		a.Level, a.Word = "none", "no maximum"
+		a.Level, a.Word = "none", "no limit"
 	case s.Due.IsZero():
 		a.Level, a.Word = "unknown", "unknown"
 	case overdue(s, now):

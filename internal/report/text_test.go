@@ -40,14 +40,14 @@ func TestTheAnswerIsFirst(t *testing.T) {
 	grey := clean()
 	grey.Layers[1].Status = drift.StatusUnknown
 	for want, r := range map[string]drift.Report{
-		"✗ Drift: 8 findings, 3 break something now; 1 thing not checked.\n": full(),
-		"? Cannot tell: 2 things could not be checked; nothing wrong in the rest.\n":          unknown(),
-		"… In progress: clerk's old value stays valid until 2026-11-28.\n":                    progress(),
-		"? Cannot tell: nothing was checked.\n":                                               {Answer: drift.Clean},
-		"? Cannot tell: 1 thing could not be checked; nothing wrong in the rest.\n":           unchecked,
-		"? Cannot tell: 1 layer could not be checked.\n":                                      grey,
-		"? Cannot tell: the check gave no answer.\n":                                     unheard,
-		"✗ Drift: 8 findings, 3 break something now.\n":                               broken,
+		"✗ Drift: 8 findings, 3 break something now; 1 thing not checked.\n":         full(),
+		"? Cannot tell: 2 things could not be checked; nothing wrong in the rest.\n": unknown(),
+		"… In progress: clerk's old value stays valid until 2026-11-28.\n":           progress(),
+		"? Cannot tell: nothing was checked.\n":                                      {Answer: drift.Clean},
+		"? Cannot tell: 1 thing could not be checked; nothing wrong in the rest.\n":  unchecked,
+		"? Cannot tell: 1 layer could not be checked.\n":                             grey,
+		"? Cannot tell: the check gave no answer.\n":                                 unheard,
+		"✗ Drift: 8 findings, 3 break something now.\n":                              broken,
 	} {
 		require.Equal(t, want, firstLine(text(t, r, 120)))
 	}
