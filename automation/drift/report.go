@@ -80,6 +80,13 @@ type Finding struct {
 	Secret string `json:"secret,omitempty"`
 	// Accepted: somebody has taken it out of the answer, until a day.
 	Accepted *Acceptance `json:"accepted,omitempty"`
+	// Repair is what drift --fix does about it.
+	Repair Repair `json:"-"`
+
+	// stack is the catalog's stack that it is about.
+	stack string
+	// consequence: it follows if the service refuses the credential.
+	consequence bool
 }
 
 // Key names a finding, as `drift accept` takes it: CODE:SUBJECT.
@@ -241,4 +248,13 @@ func answer(findings []Finding, layers []Layer, inProgress bool) Answer {
 		return InProgress
 	}
 	return Clean
+}
+
+// Unchecked is the report of a check that could not even begin.
+func Unchecked(now time.Time, err error, fix string) Report {
+	r := Report{CheckedAt: now.UTC().Truncate(time.Second), Answer: Unknown, Findings: []Finding{}, Secrets: []Secret{}, Rotations: []Rotation{}}
+	for _, name := range LayerNames() {
+		r.Layers = append(r.Layers, Layer{Name: name, Status: StatusUnknown, Gaps: []Gap{{Subject: name, Detail: err.Error(), Fix: fix}}})
+	}
+	return r
 }

@@ -6,16 +6,26 @@ import (
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
 // Change is one resource that an update would change.
 type Change struct {
 	URN, Type, Name string
 	// Op is Pulumi's: create, update, replace, delete, …; the steps of a
-	// replacement are one "replace".
+	// replacement are one "replace". "refresh": only the state is behind what
+	// is there, an update would leave the resource as it is.
 	Op string
-	// SecretOnly: old and new inputs are equal once secrets are blinded.
+	// SecretOnly: what differs are secrets alone; old and new are equal once they
+	// are blinded.
 	SecretOnly bool
+	// Secret: a property that differs is or holds a secret; of a resource that is
+	// made or gone, any property.
+	Secret bool
+	// Refreshed: the resource itself is not what the state says: it was changed
+	// outside of Pulumi, or the state was. Gone: it is not there any more. Only a
+	// preview with Refresh finds out.
+	Refreshed, Gone bool
 	// Diffs names the properties that differ, sorted; Added those of them that the
 	// state does not have.
 	Diffs, Added []string
@@ -47,25 +57,105 @@ func (c *changes) add(m apitype.StepEventMetadata, redact func(string) string) b
 		i = len(c.list) - 1
 	}
 	ch := &c.list[i]
-	if op == string(apitype.OpReplace) {
+	if op == string(apitype.OpReplace) || ch.Op == string(apitype.OpRefresh) {
 		ch.Op = op
 	}
 	if m.Old != nil && m.New != nil {
-		ch.SecretOnly = reflect.DeepEqual(m.Old.Inputs, m.New.Inputs) && m.Old.Type == m.New.Type
+		secret := reflect.DeepEqual(m.Old.Inputs, m.New.Inputs) && m.Old.Type == m.New.Type
+		// An update that writes a secret may also follow on something else that was
+		// changed outside.
+		ch.SecretOnly = secret && (ch.SecretOnly || !ch.Refreshed)
 	}
-	for _, path := range slices.Concat(m.Diffs, m.Keys, slices.Collect(maps.Keys(m.DetailedDiff))) {
-		if path = redact(path); !slices.Contains(ch.Diffs, path) {
-			ch.Diffs = append(ch.Diffs, path)
-		}
-	}
+	ch.differs(m, redact)
 	for path, d := range m.DetailedDiff {
 		if path = redact(path); d.Kind == apitype.DiffAdd && !slices.Contains(ch.Added, path) {
 			ch.Added = append(ch.Added, path)
 		}
 	}
-	slices.Sort(ch.Diffs)
 	slices.Sort(ch.Added)
 	return true
+}
+
+// refreshed takes what a refresh has found, which the engine says at the end of
+// the step, before it comes to what an update would do.
+func (c *changes) refreshed(m apitype.StepEventMetadata, redact func(string) string) {
+	gone := m.Old != nil && m.New == nil
+	if m.Op != apitype.OpRefresh || !gone && len(m.Diffs) == 0 && len(m.DetailedDiff) == 0 {
+		return
+	}
+	ch := Change{URN: m.URN, Type: m.Type, Name: nameOf(m.URN), Op: string(apitype.OpRefresh), Refreshed: true, Gone: gone}
+	ch.differs(m, redact)
+	ch.SecretOnly = !gone && len(ch.Diffs) > 0 && blind(m)
+	c.list = append(c.list, ch)
+}
+
+// blind reports whether each property in which a refresh has found a difference
+// reads the same once secrets are blinded. The others are not compared: services
+// add to a resource what nobody asked for.
+func blind(m apitype.StepEventMetadata) bool {
+	for _, path := range paths(m) {
+		name, ok := property(path)
+		if !ok || !reflect.DeepEqual(m.Old.Inputs[name], m.New.Inputs[name]) || !reflect.DeepEqual(m.Old.Outputs[name], m.New.Outputs[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// differs notes the names of what differs, sorted.
+func (c *Change) differs(m apitype.StepEventMetadata, redact func(string) string) {
+	for _, path := range paths(m) {
+		if path = redact(path); !slices.Contains(c.Diffs, path) {
+			c.Diffs = append(c.Diffs, path)
+		}
+	}
+	slices.Sort(c.Diffs)
+	c.Secret = c.Secret || bears(m)
+}
+
+func paths(m apitype.StepEventMetadata) []string {
+	return slices.Concat(m.Diffs, m.Keys, slices.Collect(maps.Keys(m.DetailedDiff)))
+}
+
+// property is the name of the property that a path leads into.
+func property(path string) (string, bool) {
+	parsed, err := resource.ParsePropertyPath(path)
+	if err != nil || len(parsed) == 0 {
+		return "", false
+	}
+	name, ok := parsed[0].(string)
+	return name, ok
+}
+
+// bears reports whether a secret is among what differs.
+func bears(m apitype.StepEventMetadata) bool {
+	var sides []map[string]any
+	for _, state := range []*apitype.StepEventStateMetadata{m.Old, m.New} {
+		if state != nil {
+			sides = append(sides, state.Inputs, state.Outputs)
+		}
+	}
+	whole := m.Old == nil || m.New == nil
+	return slices.ContainsFunc(sides, func(side map[string]any) bool {
+		if whole {
+			return blinded(side)
+		}
+		return slices.ContainsFunc(paths(m), func(path string) bool {
+			name, ok := property(path)
+			return ok && blinded(side[name])
+		})
+	})
+}
+
+// blinded reports whether a value that the engine sends is or holds a secret.
+func blinded(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		return v[resource.SigKey] == resource.SecretSig || slices.ContainsFunc(slices.Collect(maps.Values(v)), blinded)
+	case []any:
+		return slices.ContainsFunc(v, blinded)
+	}
+	return false
 }
 
 // Altered are the properties that differ from what the state has.

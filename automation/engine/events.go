@@ -108,6 +108,7 @@ func (l *listener) take(e events.EngineEvent) {
 		}
 		l.send(step(EventResource, m))
 	case e.ResOutputsEvent != nil:
+		l.changes.refreshed(e.ResOutputsEvent.Metadata, l.stack.engine.opts.Redactor.String)
 		l.send(step(EventDone, e.ResOutputsEvent.Metadata))
 	case e.ResOpFailedEvent != nil:
 		l.send(step(EventFailed, e.ResOpFailedEvent.Metadata))

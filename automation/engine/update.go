@@ -21,6 +21,9 @@ type PreviewOptions struct {
 	Providers map[string]int
 	// Env is for this operation alone, beside the stack's own.
 	Env map[string]secrets.Value
+	// Refresh reads every resource anew before it compares, and keeps what it has
+	// read nowhere.
+	Refresh bool
 	// Events is called from one goroutine at a time; may be nil.
 	Events func(Event)
 }
@@ -71,6 +74,9 @@ func (s *Stack) Preview(ctx context.Context, opts PreviewOptions) (Preview, erro
 		o := []optpreview.Option{optpreview.EventStreams(l.ch), optpreview.SuppressOutputs(), optpreview.SuppressProgress()}
 		if opts.ConfigFile != "" {
 			o = append(o, optpreview.ConfigFile(opts.ConfigFile))
+		}
+		if opts.Refresh {
+			o = append(o, optpreview.Refresh())
 		}
 		_, err := a.Preview(ctx, o...)
 		return err

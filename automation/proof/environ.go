@@ -19,23 +19,26 @@ import (
 
 // environ compares the environment that a local process was started with. A
 // process that changes its variables later, as few do, is not seen through.
-func (a *Asker) environ(q Question) (Answer, string) {
+func (a *Asker) environ(q Question, r *Result) {
 	p := process{proc: a.Proc}
 	if p.proc == "" {
 		p.proc = "/proc"
 	}
 	if _, err := os.Stat(filepath.Join(p.proc, "self")); err != nil {
-		return Unknown, "this system does not show the environment of a process (no " + p.proc + ")"
+		r.say(Unknown, "this system does not show the environment of a process (no "+p.proc+")")
+		return
 	}
 	vars, err := p.read(q.Consumer.Probe.PidFile, a.Now)
 	if err != nil {
-		return Unreachable, err.Error()
+		r.say(Unreachable, err.Error())
+		return
 	}
 	if len(vars) == 0 {
-		return Unknown, "the process shows no environment"
+		r.say(Unknown, "the process shows no environment")
+		return
 	}
 	what := "the environment of process " + p.id
-	return compare(q, what, func(name string, want services.Credential, entry string) (bool, string) {
+	r.compare(q, what, func(name string, want services.Credential, entry string) (bool, string) {
 		held := vars[name]
 		if len(held) > 1 {
 			return false, what + " has " + name + " more than once"

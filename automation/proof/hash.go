@@ -14,20 +14,24 @@ import (
 // variables that Scaleway's API shows of a container. They are of what the
 // container was given; it runs with that only once it is ready and without a
 // failed deployment.
-func (a *Asker) hash(ctx context.Context, q Question) (Answer, string) {
+func (a *Asker) hash(ctx context.Context, q Question, r *Result) {
 	if a.Hashes == nil {
-		return Unknown, "there is no way to ask Scaleway"
+		r.say(Unknown, "there is no way to ask Scaleway")
+		return
 	}
 	got, err := a.Hashes(ctx, q.Consumer.Probe)
 	switch kind := services.KindOf(err); {
 	case err != nil && (kind == services.NotFound || kind == services.Rejected):
-		return Unknown, err.Error()
+		r.say(Unknown, err.Error())
+		return
 	case err != nil:
-		return Unreachable, err.Error()
+		r.say(Unreachable, err.Error())
+		return
 	case got.Unfit != "":
-		return Unknown, got.Unfit
+		r.say(Unknown, got.Unfit)
+		return
 	}
-	return compare(q, "the container", func(name string, want services.Credential, entry string) (bool, string) {
+	r.compare(q, "the container", func(name string, want services.Credential, entry string) (bool, string) {
 		if why := got.Shadowed[name]; why != "" {
 			return false, why
 		}
@@ -49,19 +53,21 @@ type matcher func(variable string, want services.Credential, entry string) (same
 
 // compare asks a matcher about every variable of the probe. It is a match only
 // if all of them are; an empty value proves nothing.
-func compare(q Question, what string, same matcher) (Answer, string) {
+func (r *Result) compare(q Question, what string, same matcher) {
 	variables := q.Consumer.Probe.Variables
 	names := slices.Sorted(maps.Keys(variables))
 	for _, name := range names {
 		if q.Want[variables[name]].IsZero() {
-			return Unknown, "no value of " + variables[name] + " is known to compare with"
+			r.say(Unknown, "no value of "+variables[name]+" is known to compare with")
+			return
 		}
 	}
 	var other []string
 	for _, name := range names {
 		ok, unclear := same(name, q.Want, variables[name])
 		if unclear != "" {
-			return Unknown, unclear
+			r.say(Unknown, unclear)
+			return
 		}
 		if !ok {
 			other = append(other, name)
@@ -69,16 +75,20 @@ func compare(q Question, what string, same matcher) (Answer, string) {
 	}
 	switch {
 	case len(names) == 0:
-		return Unknown, "its probe names no variable"
+		r.say(Unknown, "its probe names no variable")
+		return
 	case len(other) == 0:
-		return Match, what + " has this value"
+		r.say(Match, what+" has this value")
+		return
 	}
 	for _, k := range q.Known {
 		if allSame(variables, k.Values, same) {
-			return Differs, what + " has " + k.Name
+			r.say(Differs, what+" has "+k.Name)
+			r.Has = k.Name
+			return
 		}
 	}
-	return Differs, what + " has another value in " + strings.Join(other, ", ")
+	r.say(Differs, what+" has another value in "+strings.Join(other, ", "))
 }
 
 func allSame(variables map[string]string, want services.Credential, same matcher) bool {

@@ -59,6 +59,16 @@ type Result struct {
 	Answer Answer
 	// Detail says in words what was seen; never a value.
 	Detail string
+	// Has is the name of the Known that it proved to run with; empty where it
+	// proved none.
+	Has string
+	// Lacks: it differs since a name is not there at all. Older: since it was set
+	// before the value was written.
+	Lacks, Older bool
+	// Refused: it answers, and proves neither this value nor a known one.
+	Refused bool
+	// Beside: it is the stack's config that differs; what runs was fine.
+	Beside bool
 	At     time.Time
 }
 
@@ -105,48 +115,53 @@ type Asker struct {
 // Ask asks once.
 func (a *Asker) Ask(ctx context.Context, q Question) Result {
 	r := Result{Secret: q.Secret.Name, Consumer: q.Consumer.Name, Kind: q.Consumer.Kind, Proof: q.Consumer.Probe.Kind, At: a.Now().UTC()}
-	r.Answer, r.Detail = a.ask(ctx, q)
+	a.ask(ctx, q, &r)
 	// A container that runs with the right value while its stack's config holds
 	// another one will run with that other one after the next up; and one that
 	// cannot say what it runs with surely does not run with what was never set.
 	good := r.Answer == Match || r.Answer == Present
 	if good && q.Consumer.Kind == secrets.KindConfig && q.Consumer.Probe.By != "config" {
 		if answer, detail := a.config(ctx, q); answer != Match {
-			r.Answer, r.Detail = answer, r.Detail+", but "+detail
+			r.Answer, r.Detail, r.Beside = answer, r.Detail+", but "+detail, true
 		}
 	}
 	return r
 }
 
-func (a *Asker) ask(ctx context.Context, q Question) (Answer, string) {
+// ask fills in what the consumer said.
+func (a *Asker) ask(ctx context.Context, q Question, r *Result) {
 	switch q.Consumer.Probe.By {
 	case "attest":
-		return a.attest(ctx, q)
+		a.attest(ctx, q, r)
 	case "config":
-		return a.config(ctx, q)
+		r.Answer, r.Detail = a.config(ctx, q)
 	case "pass":
-		return a.pass(ctx, q)
+		r.Answer, r.Detail = a.pass(ctx, q)
 	case "http":
-		return a.http(ctx, q)
+		r.Answer, r.Detail = a.http(ctx, q)
 	case "login":
-		return a.login(ctx, q)
+		r.Answer, r.Detail = a.login(ctx, q)
 	case "names":
-		return a.names(ctx, q)
+		a.names(ctx, q, r)
 	case "updated":
-		return a.updated(ctx, q)
+		a.updated(ctx, q, r)
 	case "hash":
-		return a.hash(ctx, q)
+		a.hash(ctx, q, r)
 	case "environ":
-		return a.environ(q)
+		a.environ(q, r)
 	case "person":
-		return Present, "the catalog names it; a person has to test which value it runs with"
+		r.Answer, r.Detail = Present, "the catalog names it; a person has to test which value it runs with"
+	default:
+		r.Answer, r.Detail = Unknown, "there is no way to ask it"
 	}
-	return Unknown, "there is no way to ask it"
 }
+
+// say sets an answer.
+func (r *Result) say(answer Answer, detail string) { r.Answer, r.Detail = answer, detail }
 
 // attest asks under the wanted values, then under the others that are known: a
 // refusal alone does not tell another value from a consumer without the snippet.
-func (a *Asker) attest(ctx context.Context, q Question) (Answer, string) {
+func (a *Asker) attest(ctx context.Context, q Question, r *Result) {
 	var err error
 	for range burst {
 		if err = a.attestOne(ctx, q, q.Want); err != nil {
@@ -154,21 +169,27 @@ func (a *Asker) attest(ctx context.Context, q Question) (Answer, string) {
 		}
 	}
 	if err == nil {
-		return Match, "it proved that it runs with this value"
+		r.say(Match, "it proved that it runs with this value")
+		return
 	}
 	if !errors.Is(err, attest.ErrRefused) && !errors.Is(err, attest.ErrForged) {
-		return Unreachable, err.Error()
+		r.say(Unreachable, err.Error())
+		return
 	}
 	for _, k := range q.Known {
 		if a.attestOne(ctx, q, k.Values) != nil {
 			continue
 		}
 		if same(k.Values, q.Want) {
-			return Unknown, "it refused this value and then proved it: several instances answer, and not all run with it"
+			r.say(Unknown, "it refused this value and then proved it: several instances answer, and not all run with it")
+			return
 		}
-		return Differs, "it proved that it runs with " + k.Name
+		r.say(Differs, "it proved that it runs with "+k.Name)
+		r.Has = k.Name
+		return
 	}
-	return Unknown, "it does not run with this value, or does not answer the attest protocol"
+	r.say(Unknown, "it does not run with this value, or does not answer the attest protocol")
+	r.Refused = errors.Is(err, attest.ErrRefused)
 }
 
 func same(a, b services.Credential) bool {
@@ -244,10 +265,11 @@ func (a *Asker) login(ctx context.Context, q Question) (Answer, string) {
 	return Unknown, report.Detail
 }
 
-func (a *Asker) names(ctx context.Context, q Question) (Answer, string) {
+func (a *Asker) names(ctx context.Context, q Question, r *Result) {
 	listed, err := a.Names(ctx, q.Consumer.Worker)
 	if err != nil {
-		return Unreachable, err.Error()
+		r.say(Unreachable, err.Error())
+		return
 	}
 	var missing []string
 	for name := range q.Consumer.Values {
@@ -257,7 +279,9 @@ func (a *Asker) names(ctx context.Context, q Question) (Answer, string) {
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		return Differs, "it does not list " + strings.Join(missing, ", ")
+		r.say(Differs, "it does not list "+strings.Join(missing, ", "))
+		r.Lacks = true
+		return
 	}
-	return Present, "it lists the name; the value is not proven"
+	r.say(Present, "it lists the name; the value is not proven")
 }

@@ -45,6 +45,25 @@ func (t *Target) Preview(ctx context.Context, want map[string]secrets.Value, eve
 	return p, err
 }
 
+// Look shows what an up would change as everything stands, and what was changed
+// outside of Pulumi: a preview that reads every resource anew. Nothing is written;
+// of a declared stack that the backend does not know yet nothing can have drifted.
+func (t *Target) Look(ctx context.Context, events func(engine.Event)) (p engine.Preview, err error) {
+	if t.Entry.Declared && !t.State.Exists {
+		return engine.Preview{}, nil
+	}
+	env, err := t.plugins(ctx)
+	if err != nil {
+		return engine.Preview{}, err
+	}
+	providers, stop, err := t.providers(ctx, t.sets(nil))
+	if err != nil {
+		return engine.Preview{}, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	return t.stack.Preview(ctx, engine.PreviewOptions{Providers: providers, Env: env, Refresh: true, Events: events})
+}
+
 // previewFirst previews a declared stack that the backend does not know yet. A
 // preview needs a stack, and creating it there would be a change: it is created
 // in a temporary backend instead, which shows the same.

@@ -14,8 +14,12 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
 
+// LabelPrefix is how the labels begin that credentials get at their services, by
+// which those of a run that was cut off are found.
+const LabelPrefix = "rot/"
+
 // label marks what a rotation has issued, so that an orphan is found.
-func label(j *job) string { return "rot/" + j.secret.Name + "/" + j.id }
+func label(j *job) string { return LabelPrefix + j.secret.Name + "/" + j.id }
 
 // issuer is the service's API, where the catalog wants it to be used.
 func (r *run) issuer(j *job) (services.Issuer, bool) {

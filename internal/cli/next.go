@@ -117,7 +117,7 @@ func (a *app) anyNext(err error) string {
 	return "go run . doctor"
 }
 
-var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|adopt|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|env|setup --bucket|sandbox [a-z]+|catalog [a-z]+)\b`)
+var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|adopt|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|env|setup --bucket|sandbox [a-z]+|catalog [a-z]+|drift( accept)?|schedule [a-z]+)\b`)
 
 // inPlace adds the flags of this call that say which world is meant to a
 // command of ours, and to one of pass, gpg or pulumi the variables of the

@@ -39,8 +39,12 @@ projects and their state. The credentials are fake and really checked.`,
 		a.inSandbox("requests", "Print the log of API requests, one JSON object a line", "requests", cobra.NoArgs, func(_ context.Context, w *sandbox.Sandbox, _ []string) error {
 			return a.printBytes(w.Requests())
 		}),
-		a.kinds("tamper", "Change something behind everybody's back", sandbox.TamperUsage(), (*sandbox.Sandbox).Tamper),
-		a.kinds("fault", "Let the next API requests fail", sandbox.FaultUsage(), (*sandbox.Sandbox).Fault),
+		a.kinds("tamper", "Change something behind everybody's back", sandbox.TamperUsage(), func(ctx context.Context, w *sandbox.Sandbox, kind string, args ...string) (string, error) {
+			return w.Tamper(ctx, kind, args...)
+		}),
+		a.kinds("fault", "Let the next API requests fail", sandbox.FaultUsage(), func(_ context.Context, w *sandbox.Sandbox, kind string, args ...string) (string, error) {
+			return "", w.Fault(kind, args...)
+		}),
 	)
 	return cmd
 }
@@ -111,13 +115,14 @@ func explainArgs(check cobra.PositionalArgs, use, example string) cobra.Position
 	}
 }
 
-func (a *app) kinds(name, short string, usage []string, do func(*sandbox.Sandbox, string, ...string) error) *cobra.Command {
+func (a *app) kinds(name, short string, usage []string, do func(ctx context.Context, w *sandbox.Sandbox, kind string, args ...string) (string, error)) *cobra.Command {
 	cmd := a.inSandbox(name+" KIND [ARG...]", short, name+" "+strings.SplitN(usage[0], ":", 2)[0], knownKind(name, usage),
-		func(_ context.Context, w *sandbox.Sandbox, args []string) error {
-			if err := do(w, args[0], args[1:]...); err != nil {
+		func(ctx context.Context, w *sandbox.Sandbox, args []string) error {
+			text, err := do(ctx, w, args[0], args[1:]...)
+			if err != nil {
 				return misused("go run . sandbox "+name+" --help", "%v", err)
 			}
-			return nil
+			return a.printBytes([]byte(text), nil)
 		})
 	cmd.Long = short + ".\n\nKinds:\n  " + strings.Join(usage, "\n  ") + "\n\nAn argument that begins with a dash goes behind --, and so do all after it."
 	return cmd
@@ -133,7 +138,10 @@ func knownKind(command string, usage []string) cobra.PositionalArgs {
 		for _, line := range usage {
 			known = append(known, kindOf(line))
 		}
-		if slices.Contains(known, args[0]) {
+		if at := slices.Index(known, args[0]); at >= 0 {
+			if takes, _, _ := strings.Cut(usage[at], ":"); command == "tamper" && len(strings.Fields(takes)) != len(args) {
+				return misused(typed("sandbox", command, "--help"), "it is sandbox %s %s, and %d argument(s) were given", command, usage[at], len(args)-1)
+			}
 			return knownService(command, args)
 		}
 		text, _ := notFound("kind", args[0], known)

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/drift"
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
@@ -75,37 +74,14 @@ func lostState(rows []rotation.Standing) error {
 	return &codedError{fmt.Errorf("no record can be read: %w", lost), exitCannotTell}
 }
 
-// looseFile is a stack's config file that git has not seen as it stands: an up
-// from another checkout would bring old values back.
-type looseFile struct {
-	dir, name string
-	added     bool
-}
-
-// uncommitted are all of them. A folder that is in no checkout has none.
-func (s *session) uncommitted(ctx context.Context) []looseFile {
-	var out []looseFile
+// uncommitted are the stacks' config files that git has not seen as they stand.
+func (s *session) uncommitted(ctx context.Context) []drift.Finding {
+	var out []drift.Finding
 	for _, stack := range s.catalog.Stacks {
-		dir, file := s.project(), "Pulumi."+stack.Name+".yaml"
-		if !stack.Declared {
-			dir, file = filepath.Join(s.root(), stack.Dir), "Pulumi.*.yaml"
-			if stack.Stack != "" && stack.Stack != "*" {
-				file = "Pulumi." + filepath.Base(stack.Stack) + ".yaml"
-			}
-		}
-		cmd := exec.CommandContext(ctx, "git", "-C", dir, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--", file)
-		cmd.Env = append(slices.Clone(s.app.env.Environ), "GIT_OPTIONAL_LOCKS=0")
-		text, err := cmd.Output()
-		if err != nil {
-			continue
-		}
-		for _, record := range strings.Split(string(text), "\x00") {
-			if len(record) < 4 {
-				continue
-			}
-			// Paths are relative to the checkout, file names are the project's own.
-			f := looseFile{dir: dir, name: filepath.Base(record[3:]), added: !strings.HasPrefix(record, "??")}
-			if !slices.Contains(out, f) {
+		// What git cannot say is drift's to report.
+		found, _ := s.folders().Uncommitted(ctx, stack)
+		for _, f := range found {
+			if !slices.ContainsFunc(out, func(o drift.Finding) bool { return o.Key() == f.Key() }) {
 				out = append(out, f)
 			}
 		}
@@ -113,7 +89,7 @@ func (s *session) uncommitted(ctx context.Context) []looseFile {
 	return out
 }
 
-func (s *session) printStatus(rows []rotation.Standing, loose []looseFile) {
+func (s *session) printStatus(rows []rotation.Standing, loose []drift.Finding) {
 	style := s.app.resultStyle()
 	var cells [][]ui.Cell
 	for _, r := range rows {
@@ -134,8 +110,7 @@ func (s *session) printStatus(rows []rotation.Standing, loose []looseFile) {
 	ui.Table(s.out, s.app.width(), []string{"SECRET", "AGE", "MAX", "DUE", "STATE"}, cells)
 	_, _ = fmt.Fprintf(s.out, "\n  %s\n", summary(rows, loose))
 	for _, f := range loose {
-		finding := f.finding()
-		_, _ = fmt.Fprintf(s.out, "  %s %s: %s\n", style.Dim(finding.Severity+":"), finding.Code, finding.Subject+" "+finding.Detail)
+		_, _ = fmt.Fprintf(s.out, "  %s %s: %s\n", style.Dim(string(f.Severity)+":"), f.Code, f.Subject+" "+f.Detail)
 	}
 	for _, next := range s.nextOfStatus(rows, loose) {
 		_, _ = fmt.Fprintf(s.out, "  %s %s\n", style.Dim("next:"), next)
@@ -233,7 +208,7 @@ func adopted(r rotation.Standing) []string {
 }
 
 // summary counts what needs doing.
-func summary(rows []rotation.Standing, loose []looseFile) string {
+func summary(rows []rotation.Standing, loose []drift.Finding) string {
 	var unread, overdue, unfinished, debts, waiting, edited int
 	for _, r := range rows {
 		unread += one(r.Err != nil)
@@ -272,7 +247,7 @@ func one(yes bool) int {
 }
 
 // nextOfStatus are the commands that see to what is wrong.
-func (s *session) nextOfStatus(rows []rotation.Standing, loose []looseFile) []string {
+func (s *session) nextOfStatus(rows []rotation.Standing, loose []drift.Finding) []string {
 	var out []string
 	overdue := ""
 	for _, r := range rows {
@@ -297,29 +272,9 @@ func (s *session) nextOfStatus(rows []rotation.Standing, loose []looseFile) []st
 		out[i] = s.app.inPlace(out[i])
 	}
 	for _, f := range loose {
-		out = append(out, f.finding().Fix)
+		out = append(out, f.Fix)
 	}
 	return out
-}
-
-// looseFinding is a finding as drift reports it (DESIGN section 9); of severity
-// info, it never changes the exit code.
-type looseFinding struct {
-	Code     string `json:"code"`
-	Subject  string `json:"subject"`
-	Severity string `json:"severity"`
-	Detail   string `json:"detail"`
-	Fix      string `json:"fix"`
-}
-
-func (f looseFile) finding() looseFinding {
-	in := "git -C " + quoted(f.dir)
-	fix := in + " commit -m 'Rotate secrets' " + quoted(f.name) + " && " + in + " push"
-	if !f.added {
-		fix = in + " add " + quoted(f.name) + " && " + fix
-	}
-	return looseFinding{Code: "config-uncommitted", Subject: filepath.Join(f.dir, f.name), Severity: "info", Fix: fix,
-		Detail: "is not committed as it stands: an up from another checkout would bring old values back"}
 }
 
 // roughly is a span in its largest unit, as a person says it.
@@ -362,15 +317,14 @@ type statusOf struct {
 	Error  string   `json:"error,omitempty"`
 }
 
-func statusDocument(rows []rotation.Standing, loose []looseFile) any {
+func statusDocument(rows []rotation.Standing, loose []drift.Finding) any {
 	out := struct {
-		Secrets     []statusOf     `json:"secrets"`
-		Uncommitted []string       `json:"uncommitted"`
-		Findings    []looseFinding `json:"findings"`
-	}{Secrets: []statusOf{}, Uncommitted: []string{}, Findings: []looseFinding{}}
+		Secrets     []statusOf      `json:"secrets"`
+		Uncommitted []string        `json:"uncommitted"`
+		Findings    []drift.Finding `json:"findings"`
+	}{Secrets: []statusOf{}, Uncommitted: []string{}, Findings: append([]drift.Finding{}, loose...)}
 	for _, f := range loose {
-		out.Findings = append(out.Findings, f.finding())
-		out.Uncommitted = append(out.Uncommitted, filepath.Join(f.dir, f.name))
+		out.Uncommitted = append(out.Uncommitted, f.Subject)
 	}
 	for _, r := range rows {
 		days := float64(r.Secret.MaxAge.Std()) / float64(24*time.Hour)

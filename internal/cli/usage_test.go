@@ -53,6 +53,8 @@ func TestUsageErrors(t *testing.T) {
 		"sandbox roll strip":                              {"did you mean stripe?", "go run . sandbox roll stripe"},
 		"sandbox tamper":                                  {"takes a kind", "go run . sandbox tamper --help"},
 		"sandbox tamper worker-remove":                    {"did you mean worker-removed?", "go run . sandbox tamper --help"},
+		"sandbox tamper pass-edited sightengine/api-user": {"it is sandbox tamper pass-edited ENTRY VALUE", "go run . sandbox tamper --help"},
+		"sandbox tamper state-locked":                     {"state-locked STACK", "go run . sandbox tamper --help"},
 		"sandbox fault nope":                              {"there are clear, delay, drop", "go run . sandbox fault --help"},
 		"sandbox env x":                                   {"1 argument(s) were given", "go run . sandbox env"},
 		"sandbox serve x":                                 {"takes no argument", "go run . sandbox serve --help"},

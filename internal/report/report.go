@@ -188,3 +188,6 @@ func slowest(r drift.Report) time.Duration {
 	}
 	return time.Duration(min(longest, 1e6) * float64(time.Second))
 }
+
+// Headline is the answer in one line, without a full stop.
+func Headline(r drift.Report) string { return headline(r) }

@@ -23,6 +23,8 @@ type program struct {
 	// entries, in the catalog's order.
 	attests map[string][]string
 	uses    map[string]use
+	// serves reports whether an instance of it runs at all; nil: it always does.
+	serves func() bool
 }
 
 // use asks a service something that needs the secret; the status and the body
@@ -53,6 +55,10 @@ func payments(w *world.World) program {
 			"clerk":  {"CLERK_SECRET_KEY"},
 		},
 		uses: map[string]use{world.Stripe: useStripe(), world.Clerk: useClerk()},
+		serves: func() (yes bool) {
+			err := w.Read(func(s *world.State) { yes = s.ContainerServes(paymentConsumer, s.Now()) })
+			return err == nil && yes
+		},
 	}
 }
 
@@ -114,7 +120,16 @@ func newConsumer(p program, s *servers) http.Handler {
 	mux.Handle("GET "+attest.Path, attest.Handler(c.values, time.Now))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { c.withSecrets(w, func(map[string]string) {}) })
 	mux.HandleFunc("GET /use/{service}", c.use)
-	return mux
+	if p.serves == nil {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !p.serves() {
+			say(w, http.StatusServiceUnavailable, map[string]any{"status": "nothing serves"})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // values are the credential's parts; any one missing means none.

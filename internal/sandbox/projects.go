@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -113,8 +115,19 @@ func (s *Sandbox) rollOutProject(ctx context.Context, pulumi *engine.Engine, p p
 
 // initStack is a person's `pulumi stack init`: it makes the stack and its file.
 func (s *Sandbox) initStack(ctx context.Context, dir string, login map[string]string) error {
-	cmd := exec.CommandContext(ctx, s.cli.Path, "stack", "init", pulumiStack, "--non-interactive")
-	cmd.Dir = dir
+	_, err := s.pulumi(ctx, dir, nil, login, "stack", "init", pulumiStack)
+	return err
+}
+
+// pulumi is a person's use of the CLI in a project's folder, with what that
+// person logs in with to the state.
+func (s *Sandbox) pulumi(ctx context.Context, dir string, stdin []byte, login map[string]string, args ...string) ([]byte, error) {
+	if s.cli == nil {
+		return nil, errors.New("no Pulumi CLI given")
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, s.cli.Path, append(args, "--non-interactive")...)
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, bytes.NewReader(stdin), &stdout, &stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
 	for _, v := range s.pulumiVariables() {
 		if v.name != "PATH" {
@@ -124,10 +137,10 @@ func (s *Sandbox) initStack(ctx context.Context, dir string, login map[string]st
 	for name, value := range login {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("pulumi stack init: %w: %s", err, strings.TrimSpace(string(out)))
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("pulumi %s %s: %w: %s", args[0], args[1], err, strings.TrimSpace(stderr.String()))
 	}
-	return nil
+	return stdout.Bytes(), nil
 }
 
 // commitProjects makes a repository of the projects, pushed to a bare remote.

@@ -72,8 +72,8 @@ func TestKeysOfIAMAreAccountsOfS3(t *testing.T) {
 	}
 	for how, end := range map[string]func(key map[string]secrets.Value) error{
 		"revoked":  func(key map[string]secrets.Value) error { return s.Retire(t.Context(), secret, key) },
-		"disabled": func(key map[string]secrets.Value) error { return s.Tamper("disabled", id(key)) },
-		"expired":  func(key map[string]secrets.Value) error { return s.Tamper("expired", id(key)) },
+		"disabled": func(key map[string]secrets.Value) error { return tamper(s, "disabled", id(key)) },
+		"expired":  func(key map[string]secrets.Value) error { return tamper(s, "expired", id(key)) },
 	} {
 		key := issue()
 		require.NoError(t, end(key), how)
@@ -83,7 +83,7 @@ func TestKeysOfIAMAreAccountsOfS3(t *testing.T) {
 	forged := map[string]secrets.Value{"access-key": values[0], "api-secret": secrets.NewValue([]byte("11111111-1111-4111-8111-111111111111"))}
 	require.ErrorIs(t, lists(t, s, forged), backend.ErrAuth, "the signature is checked")
 	weak := issue()
-	require.NoError(t, s.Tamper("permission-removed", id(weak), "ObjectStorageFullAccess"))
+	require.NoError(t, tamper(s, "permission-removed", id(weak), "ObjectStorageFullAccess"))
 	require.ErrorIs(t, lists(t, s, weak), backend.ErrAuth, "without the permission")
 
 	log, err := s.Requests()

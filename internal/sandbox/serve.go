@@ -47,12 +47,6 @@ func (s *Sandbox) Requests() ([]byte, error) {
 	return raw, nil
 }
 
-// Tamper changes something behind everybody's back; TamperUsage has the kinds.
-func (s *Sandbox) Tamper(kind string, args ...string) error { return s.world.Tamper(kind, args...) }
-
-// TamperUsage describes the kinds of tampering, a line each.
-func TamperUsage() []string { return world.TamperUsage() }
-
 // FaultUsage describes the kinds of fault, a line each.
 func FaultUsage() []string {
 	return []string{

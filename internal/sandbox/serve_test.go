@@ -82,7 +82,7 @@ func TestFaults(t *testing.T) {
 
 func TestConsumerWithoutItsSecretsServesNothing(t *testing.T) {
 	s := open(t, folder(t))
-	require.NoError(t, s.Tamper("worker-removed", "verifieddit-badges"))
+	require.NoError(t, tamper(s, "worker-removed", "verifieddit-badges"))
 	base := s.ConsumerURL("verifieddit-badges")
 	require.Equal(t, http.StatusServiceUnavailable, get(t, s, base+"/healthz"))
 	require.Equal(t, http.StatusBadGateway, get(t, s, base+"/use/clerk"))

@@ -27,6 +27,16 @@ type Issuer interface {
 	Delete(ctx context.Context, with Credential, id string) error
 }
 
+// Lister is a service that shows all credentials of one kind: those that with may
+// see at its own place.
+type Lister interface {
+	// List gives every one that the service still has, values left out, oldest
+	// first; those that are disabled or whose time is over are among them, and
+	// with itself is. An *Error of kind Permission says that with may not list
+	// them.
+	List(ctx context.Context, with Credential) ([]Issued, error)
+}
+
 // Switch is an Issuer whose credentials can be taken out of force and put back.
 type Switch interface {
 	// Disable has the service refuse the credential from now on.

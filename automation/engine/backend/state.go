@@ -47,6 +47,9 @@ type Lock struct {
 // Resource is one entry of the state, without its values.
 type Resource struct {
 	URN, Type string
+	// ID is what its service calls it. It is kept for services whose ids are no
+	// secrets (identified); others make a value up and call that the id.
+	ID string
 	// RetainOnDelete: leaving the state does not delete it.
 	RetainOnDelete bool
 	// Delete: the next update deletes it.
@@ -154,6 +157,7 @@ func (st *State) decode(raw []byte, stack string) error {
 	type resource struct {
 		URN            string `json:"urn"`
 		Type           string `json:"type"`
+		ID             string `json:"id"`
 		RetainOnDelete bool   `json:"retainOnDelete"`
 		Delete         bool   `json:"delete"`
 	}
@@ -178,12 +182,22 @@ func (st *State) decode(raw []byte, stack string) error {
 		return nil
 	}
 	for _, r := range file.Checkpoint.Latest.Resources {
+		if !identified(r.Type) {
+			r.ID = ""
+		}
 		st.Resources = append(st.Resources, Resource(r))
 	}
 	for _, p := range file.Checkpoint.Latest.Pending {
 		st.Pending = append(st.Pending, p.Type+" "+p.Resource.URN)
 	}
 	return nil
+}
+
+// identified reports whether the ids of resources of this type are the service's
+// and no secrets.
+func identified(typ string) bool {
+	name, _, _ := strings.Cut(typ, ":")
+	return slices.Contains([]string{"scaleway", "cloudflare", "github"}, name)
 }
 
 // checkLayout refuses what this package would misread: the layout without

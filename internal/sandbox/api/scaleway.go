@@ -108,12 +108,19 @@ func (f scaleway) handle(pattern, permission, resource string, h endpoint) {
 		default:
 			return notFound("region", "")
 		}
-		if permission != "" && !c.cred.May(permission) {
+		if permission != "" && !c.cred.May(permission) && !mayRead(c, permission) {
 			return scalewayFail(http.StatusForbidden, scalewayError{Type: "permissions_denied",
 				Message: "insufficient permissions", Details: []scalewayDetail{{Resource: resource, Action: action(c.r.Method)}}})
 		}
 		return h(c)
 	})
+}
+
+// mayRead reports whether the request only reads and the key has the permission
+// set for that (scaleway.com/en/docs/iam/reference-content/permission-sets).
+func mayRead(c *call, permission string) bool {
+	enough := map[string]string{iamManager: "IAMReadOnly", containersAccess: "ContainersReadOnly", registryAccess: "ContainerRegistryReadOnly"}[permission]
+	return c.r.Method == http.MethodGet && enough != "" && c.cred.May(enough)
 }
 
 func action(method string) string {

@@ -195,14 +195,31 @@ func (s *State) ContainerRuns(name string, now time.Time) map[string]string {
 	if !ok {
 		return nil
 	}
+	if r, serves := s.serving(c, now); serves {
+		return maps.Clone(r.Secrets)
+	}
+	return map[string]string{}
+}
+
+// ContainerServes reports whether there is such a container and a revision of it
+// serves at that time.
+func (s *State) ContainerServes(name string, now time.Time) bool {
+	c, serves := s.Container(name)
+	if serves {
+		_, serves = s.serving(c, now)
+	}
+	return serves
+}
+
+func (s *State) serving(c *Container, now time.Time) (Revision, bool) {
 	for i := len(c.Revisions) - 1; i >= 0; i-- {
 		r := c.Revisions[i]
 		failed := c.ErrorSince != nil && r.At.After(*c.ErrorSince)
 		if !failed && !now.Before(r.At.Add(s.Settings.ContainerDelay.Duration())) {
-			return maps.Clone(r.Secrets)
+			return r, true
 		}
 	}
-	return map[string]string{}
+	return Revision{}, false
 }
 
 // ContainerRuns is State.ContainerRuns on the world as it is.

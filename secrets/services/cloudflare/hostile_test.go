@@ -60,6 +60,11 @@ func TestIssuerHostile(t *testing.T) {
 			require.Empty(t, found)
 			return err
 		},
+		"list": func(ctx context.Context, c *cloudflare.Client) error {
+			found, err := c.List(ctx, cred)
+			require.Empty(t, found)
+			return err
+		},
 		"ready":    func(ctx context.Context, c *cloudflare.Client) error { return c.Ready(ctx, cred) },
 		"disable":  func(ctx context.Context, c *cloudflare.Client) error { return c.Disable(ctx, cred, zone) },
 		"identify": func(ctx context.Context, c *cloudflare.Client) error { return identify(ctx, c, cred) },

@@ -20,8 +20,9 @@ import (
 // place is where tokens of one kind are kept.
 type place struct {
 	path string // below the API's address
-	// write is the permission that makes, changes and deletes them.
-	write string
+	// read is the permission that shows them, write the one that makes, changes
+	// and deletes them.
+	read, write string
 	// quota is how many there may be (developers.cloudflare.com, API limits).
 	quota int
 }
@@ -59,9 +60,9 @@ func (c *Client) sit(ctx context.Context, op string, with services.Credential) (
 		fault.Message = "the answer does not say which token it is and whether it is active"
 		return seat{}, fault
 	}
-	at := place{path: "/user/tokens", write: "API Tokens Write", quota: 50}
+	at := place{path: "/user/tokens", read: "API Tokens Read", write: "API Tokens Write", quota: 50}
 	if ofAccount {
-		at = place{path: "/accounts/" + c.config.Account + "/tokens", write: "Account API Tokens Write", quota: 500}
+		at = place{path: "/accounts/" + c.config.Account + "/tokens", read: "Account API Tokens Read", write: "Account API Tokens Write", quota: 500}
 	}
 	return seat{client: c, token: values[0], place: at, now: now}, nil
 }

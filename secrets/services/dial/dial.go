@@ -21,6 +21,7 @@ type Services struct {
 	Cloudflare *cloudflare.Client
 	Scaleway   *scaleway.Client
 	GitHub     *github.Client
+	Stripe     *stripe.Client
 	checkers   map[string]services.Checker
 	issuers    map[string]services.Issuer
 }
@@ -46,11 +47,12 @@ func DialWithin(cat *secrets.Catalog, client *http.Client, ids map[string]string
 			Registry: at.Scaleway.Registry, Image: at.Scaleway.Image,
 		}),
 		GitHub: github.New(github.Config{BaseURL: at.GitHub.API, HTTP: client, Limits: limits}),
+		Stripe: stripe.New(stripe.Config{BaseURL: at.Stripe.API, HTTP: client, Limits: limits}),
 	}
 	s.checkers = map[string]services.Checker{
 		cloudflare.Name:  s.Cloudflare,
 		scaleway.Name:    s.Scaleway,
-		stripe.Name:      stripe.New(stripe.Config{BaseURL: at.Stripe.API, HTTP: client, Limits: limits}),
+		stripe.Name:      s.Stripe,
 		sightengine.Name: sightengine.New(sightengine.Config{BaseURL: at.Sightengine.API, HTTP: client, Limits: limits}),
 		clerk.Name: clerk.New(clerk.Config{
 			BaseURL: at.Clerk.API, HTTP: client, Limits: limits, PublishableKey: ids[at.Clerk.PublishableKey],

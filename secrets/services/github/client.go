@@ -6,8 +6,10 @@ package github
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -136,27 +138,48 @@ func (c *connection) secret(ctx context.Context, name string) (*sdk.Secret, erro
 	return got, err
 }
 
-// Names lists the names of the place's secrets, sorted by GitHub.
+// Names lists the names of the place's secrets, sorted.
 func (c *Client) Names(ctx context.Context, token secrets.Value, p Place) ([]string, error) {
+	all, err := c.All(ctx, token, p)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// All says of every secret of the place when it was last set, by GitHub's clock,
+// in whole seconds.
+func (c *Client) All(ctx context.Context, token secrets.Value, p Place) (map[string]time.Time, error) {
 	conn, err := c.connect(token, "listing the secrets of "+p.String(), p)
 	if err != nil {
 		return nil, err
 	}
-	names, total := []string{}, 1
-	for page := 1; len(names) < total; page++ {
-		var list sdk.Secrets
+	out := map[string]time.Time{}
+	for page := 1; ; page++ {
+		var list struct {
+			Total   *int `json:"total_count"`
+			Secrets *[]struct {
+				Name    string    `json:"name"`
+				Updated time.Time `json:"updated_at"`
+			} `json:"secrets"`
+		}
 		if err := conn.call(ctx, http.MethodGet, "?per_page=100&page="+strconv.Itoa(page), nil, &list); err != nil {
 			return nil, err
 		}
-		if len(list.Secrets) == 0 {
-			break
+		if list.Total == nil || list.Secrets == nil {
+			return nil, conn.fault(services.Outage, "the answer holds no list of secrets", "check services.github.api in the catalog")
 		}
-		for _, s := range list.Secrets {
-			names = append(names, s.Name)
+		before := len(out)
+		for _, s := range *list.Secrets {
+			out[services.Printable(s.Name)] = s.Updated
 		}
-		total = list.TotalCount
+		if len(out) == *list.Total {
+			return out, nil
+		}
+		if len(out) == before || len(out) > *list.Total {
+			return nil, conn.fault(services.Outage, "the list of secrets is not whole, or changed while it was read", "try again")
+		}
 	}
-	return names, nil
 }
 
 // Updated says when each of the named secrets was last set, by GitHub's clock, in

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"regexp"
 
-	container "github.com/scaleway/scaleway-sdk-go/api/container/v1"
 	iam "github.com/scaleway/scaleway-sdk-go/api/iam/v1alpha1"
 	"github.com/scaleway/scaleway-sdk-go/scw"
 
@@ -87,46 +86,4 @@ func (c *Client) apiKey(ctx context.Context, access, secret secrets.Value) (*iam
 	key := &iam.APIKey{}
 	err = client.Do(&scw.ScalewayRequest{Method: http.MethodGet, Path: "/iam/v1alpha1/api-keys/" + id}, key, scw.WithContext(ctx))
 	return key, err
-}
-
-// Container is a Serverless Container as its API shows it.
-type Container struct {
-	ID     string
-	Name   string
-	Status string // "ready" when it serves what was last asked for
-	// Error is Scaleway's text on the last failed deployment; empty if none.
-	Error string
-	// Secrets are argon2id hashes by name, in the form $argon2id$….
-	Secrets map[string]string
-}
-
-// Containers lists the containers of the region.
-func (c *Client) Containers(ctx context.Context, cred services.Credential) ([]Container, error) {
-	const op = "listing containers"
-	values, err := services.Need(Name, cred, AccessEntry, SecretEntry)
-	if err != nil {
-		return nil, services.Fault(Name, op, err)
-	}
-	region, err := scw.ParseRegion(c.config.Region)
-	if err != nil {
-		return nil, &services.Error{Service: Name, Op: op, Kind: services.Rejected, Message: "the region is not one of Scaleway's", Next: "check services.scaleway.region in the catalog"}
-	}
-	client, err := c.sdk(values[0], values[1])
-	if err != nil {
-		return nil, services.Fault(Name, op, err)
-	}
-	request := &scw.ScalewayRequest{Method: http.MethodGet, Path: "/containers/v1/regions/" + region.String() + "/containers", Query: map[string][]string{}}
-	var list container.ListContainersResponse
-	if err := client.Do(request, &list, scw.WithContext(ctx), scw.WithAllPages()); err != nil {
-		return nil, services.Fault(Name, op, err)
-	}
-	out := make([]Container, 0, len(list.Containers))
-	for _, one := range list.Containers {
-		found := Container{ID: one.ID, Name: one.Name, Status: one.Status.String(), Secrets: one.SecretEnvironmentVariables}
-		if one.ErrorMessage != nil {
-			found.Error = *one.ErrorMessage
-		}
-		out = append(out, found)
-	}
-	return out, nil
 }

@@ -131,7 +131,8 @@ func containerOf(name, status, message string) string {
 
 func TestContainers(t *testing.T) {
 	path := "/containers/v1/regions/fr-par/containers"
-	server := servicestest.New(t,
+	server := servicestest.New(t, get("/containers/v1/regions/fr-par/namespaces", 200, `{"total_count":1,"namespaces":[{"id":"`+project+`","name":"shop","status":"ready",
+"updated_at":"2026-01-02T03:04:05Z","error_message":null,"secret_environment_variables":{}}]}`),
 		get(path, 200, `{"total_count":2,"containers":[`+containerOf("stripe-backend", "ready", "null")+`]}`),
 		get(path, 200, `{"total_count":2,"containers":[`+containerOf("other", "error", `"image not found"`)+`]}`))
 	list, err := newClient(server).Containers(t.Context(), credential())
@@ -139,13 +140,14 @@ func TestContainers(t *testing.T) {
 	require.Len(t, list, 2, "all pages")
 	require.Equal(t, "stripe-backend", list[0].Name)
 	require.Equal(t, "ready", list[0].Status)
+	require.Equal(t, []string{"shop", project}, []string{list[0].Namespace, list[0].NamespaceID})
 	require.Contains(t, list[0].Secrets["STRIPE_SECRET_KEY"], "$argon2id$")
 	require.Equal(t, "error", list[1].Status)
 	require.Equal(t, "image not found", list[1].Error)
 }
 
 func TestContainersRefused(t *testing.T) {
-	server := servicestest.New(t, get("/containers/v1/regions/fr-par/containers", 403, `{"type":"permissions_denied","message":"no"}`))
+	server := servicestest.New(t, get("/containers/v1/regions/fr-par/namespaces", 403, `{"type":"permissions_denied","message":"no"}`))
 	_, err := newClient(server).Containers(t.Context(), credential())
 	require.Equal(t, services.Permission, services.KindOf(err))
 

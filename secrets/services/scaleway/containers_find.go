@@ -2,6 +2,7 @@ package scaleway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -47,6 +48,18 @@ var idPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`
 
 // find asks API v1 and, where that is not served, v1beta1.
 func (c *Client) find(ctx context.Context, cred services.Credential, op string, p Place) (*holder, error) {
+	h, err := c.at(cred, op, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.served(func() error { return h.look(ctx) }); err != nil {
+		return nil, services.Fault(Name, op, err)
+	}
+	return h, nil
+}
+
+// at knows the way to a place, and has not looked there yet.
+func (c *Client) at(cred services.Credential, op string, p Place) (*holder, error) {
 	values, err := services.Need(Name, cred, AccessEntry, SecretEntry)
 	if err != nil {
 		return nil, services.Fault(Name, op, err)
@@ -63,20 +76,27 @@ func (c *Client) find(ctx context.Context, cred services.Credential, op string, 
 	if err != nil {
 		return nil, services.Fault(Name, op, err)
 	}
-	h := &holder{client: client, place: p, op: op, base: "/containers/v1/regions/" + p.Region}
-	unserved, err := h.look(ctx)
-	if unserved {
-		h.listed, h.base = true, "/containers/v1beta1/regions/"+p.Region
-		_, err = h.look(ctx)
-	}
-	if err != nil {
-		return nil, services.Fault(Name, op, err)
-	}
-	return h, nil
+	return &holder{client: client, place: p, op: op, base: "/containers/v1/regions/" + p.Region}, nil
 }
 
-// look finds the holder; unserved says that this version of the API is not.
-func (h *holder) look(ctx context.Context) (unserved bool, err error) {
+// errUnserved is what a list that this version of the API does not have ends in.
+type errUnserved struct{ error }
+
+// Unwrap gives the service's error.
+func (e errUnserved) Unwrap() error { return e.error }
+
+// served does something at v1 and, where that is not served, at v1beta1.
+func (h *holder) served(do func() error) error {
+	err := do()
+	if errors.As(err, &errUnserved{}) {
+		h.listed, h.base = true, "/containers/v1beta1/regions/"+h.place.Region
+		err = do()
+	}
+	return err
+}
+
+// look finds the holder.
+func (h *holder) look(ctx context.Context) error {
 	p, namespace := h.place, h.place.Namespace
 	if p.Name == "" || namespace != "" && !idPattern.MatchString(namespace) {
 		query := url.Values{}
@@ -85,16 +105,16 @@ func (h *holder) look(ctx context.Context) (unserved bool, err error) {
 		}
 		list, err := h.list(ctx, "/namespaces", query)
 		if err != nil {
-			return notServed(err), err
+			return err
 		}
 		found, err := h.pick(list.Namespaces, "namespace", func(n hashedContainer) bool { return n.Name == namespace || n.ID == namespace })
 		if err != nil {
-			return false, err
+			return err
 		}
 		namespace = found.ID
 		if p.Name == "" {
 			h.found, h.path = found, h.base+"/namespaces/"+url.PathEscape(found.ID)
-			return false, nil
+			return nil
 		}
 	}
 	query := url.Values{"name": {p.Name}}
@@ -103,20 +123,21 @@ func (h *holder) look(ctx context.Context) (unserved bool, err error) {
 	}
 	list, err := h.list(ctx, "/containers", query)
 	if err != nil {
-		return notServed(err), err
+		return err
 	}
 	h.found, err = h.pick(list.Containers, "container", func(k hashedContainer) bool {
 		return k.Name == p.Name && (namespace == "" || k.Namespace == namespace)
 	})
 	h.path = h.base + "/containers/" + url.PathEscape(h.found.ID)
-	return false, err
+	return err
 }
-
-func notServed(err error) bool { return services.Fault(Name, "", err).Kind == services.NotFound }
 
 func (h *holder) list(ctx context.Context, what string, query url.Values) (hashedList, error) {
 	var list hashedList
 	err := h.client.Do(&scw.ScalewayRequest{Method: http.MethodGet, Path: h.base + what, Query: query}, &list, scw.WithContext(ctx), scw.WithAllPages())
+	if err != nil && services.Fault(Name, "", err).Kind == services.NotFound {
+		err = errUnserved{err}
+	}
 	return list, err
 }
 

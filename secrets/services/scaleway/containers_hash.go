@@ -97,6 +97,10 @@ type hashedList struct {
 	Containers []hashedContainer `json:"containers"`
 	Namespaces []hashedContainer `json:"namespaces"`
 	TotalCount uint64            `json:"total_count"`
+	// shown are the lists, if empty ones, that a page held; promised is how long
+	// the last page said that the list is.
+	shown    []string
+	promised uint64
 }
 
 // UnsafeGetTotalCount is called by the SDK.
@@ -108,6 +112,13 @@ func (l *hashedList) UnsafeAppend(page any) (uint64, error) {
 	if !ok {
 		return 0, errors.New("appending a page of another type")
 	}
+	if next.Containers != nil {
+		l.shown = append(l.shown, "/containers")
+	}
+	if next.Namespaces != nil {
+		l.shown = append(l.shown, "/namespaces")
+	}
+	l.promised = next.TotalCount
 	l.Containers = append(l.Containers, next.Containers...)
 	l.Namespaces = append(l.Namespaces, next.Namespaces...)
 	l.TotalCount += uint64(len(next.Containers) + len(next.Namespaces))

@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/scaleway/scaleway-sdk-go/scw"
 
@@ -45,7 +43,7 @@ func (c *Client) Deployable(ctx context.Context, cred services.Credential, p Pla
 		return err
 	}
 	if h.transient() {
-		return h.fault("it is being changed (status " + printable(h.found.Status) + ")")
+		return h.fault("it is being changed (status " + services.Printable(h.found.Status) + ")")
 	}
 	return h.sound(ctx, false)
 }
@@ -84,7 +82,7 @@ func (c *Client) SetVariables(ctx context.Context, cred services.Credential, p P
 	}
 	for _, name := range slices.Concat(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(set))) {
 		if _, there := h.found.Secrets[name]; !there {
-			return h.fault("after the change it does not list " + printable(name) + " any more")
+			return h.fault("after the change it does not list " + services.Printable(name) + " any more")
 		}
 	}
 	return nil
@@ -158,7 +156,7 @@ func (h *holder) settle(ctx context.Context, found *hashedContainer, path string
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return h.fault(found.Name + " did not become ready (status " + printable(found.Status) + ")")
+			return h.fault(found.Name + " did not become ready (status " + services.Printable(found.Status) + ")")
 		}
 	}
 }
@@ -186,7 +184,7 @@ func (h *holder) sound(ctx context.Context, wait bool) error {
 				return err
 			}
 		}
-		if err := h.serves("its container "+printable(k.Name), k); err != nil {
+		if err := h.serves("its container "+services.Printable(k.Name), k); err != nil {
 			return err
 		}
 	}
@@ -232,7 +230,7 @@ func (h *holder) behind(ctx context.Context, out *Hashed) error {
 		return err
 	}
 	for _, k := range list {
-		name := "its container " + printable(k.Name)
+		name := "its container " + services.Printable(k.Name)
 		switch unfit := k.hashed().Unfit; {
 		case k.Status == "created":
 			// Made and never deployed: nothing runs.
@@ -245,7 +243,7 @@ func (h *holder) behind(ctx context.Context, out *Hashed) error {
 			if out.Shadowed == nil {
 				out.Shadowed = map[string]string{}
 			}
-			out.Shadowed[variable] = name + " has a " + printable(variable) + " of its own"
+			out.Shadowed[variable] = name + " has a " + services.Printable(variable) + " of its own"
 		}
 	}
 	return nil
@@ -258,9 +256,9 @@ func (h *holder) serves(what string, k hashedContainer) error {
 	case k.Status == "created" && h.place.Name == "" && k.ID != h.found.ID:
 		return nil // made and never deployed
 	case failed:
-		return h.fault(fmt.Sprintf("%s is in error (status %s): %s", what, printable(k.Status), printable(*k.Error)))
+		return h.fault(fmt.Sprintf("%s is in error (status %s): %s", what, services.Printable(k.Status), services.Printable(*k.Error)))
 	case k.Status != "ready":
-		return h.fault(what + " is not ready (status " + printable(k.Status) + ")")
+		return h.fault(what + " is not ready (status " + services.Printable(k.Status) + ")")
 	}
 	return nil
 }
@@ -268,21 +266,4 @@ func (h *holder) serves(what string, k hashedContainer) error {
 func (h *holder) fault(message string) error {
 	return &services.Error{Service: Name, Op: h.op, Kind: services.Rejected, Message: message,
 		Next: "look at it at https://console.scaleway.com/containers and have it deployed; then the same command again"}
-}
-
-// printable is text of the service without what a terminal would obey. A word is
-// never cut: half a value would pass the redactor.
-func printable(text string) string {
-	const most = 300
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	if r := []rune(text); len(r) > most {
-		text = string(r[:most])
-		text = text[:strings.LastIndex(text, " ")+1] + "…"
-	}
-	return text
 }

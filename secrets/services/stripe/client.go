@@ -1,4 +1,4 @@
-// Package stripe checks Stripe keys.
+// Package stripe checks Stripe keys and lists webhook endpoints.
 package stripe
 
 import (
@@ -43,6 +43,22 @@ func New(c Config) *Client {
 func (c *Client) sdk(key secrets.Value) *sdk.Client {
 	b := backend{base: c.config.BaseURL, http: c.http}
 	return sdk.NewClient(string(key.Reveal()), sdk.WithBackends(&sdk.Backends{API: b, Connect: b, Uploads: b, MeterEvents: b}))
+}
+
+// get is a request without the SDK.
+func (c *Client) get(ctx context.Context, key secrets.Value, path string, out any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.config.BaseURL, "/")+path, nil)
+	if err != nil {
+		return &services.Error{Service: Name, Kind: services.Rejected, Message: "the API's address is not a URL", Next: "check services.stripe.api in the catalog"}
+	}
+	req.Header.Set("Authorization", "Bearer "+string(key.Reveal()))
+	req.Header.Set("Stripe-Version", sdk.APIVersion)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	return json.NewDecoder(res.Body).Decode(out)
 }
 
 // Check asks for the balance, which any key but a restricted one may read, and

@@ -1,0 +1,32 @@
+package drift
+
+import (
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+)
+
+// GapCode is what `drift accept` calls something that cannot be checked: not a
+// finding's code, but accepted in the same way.
+const GapCode = "unknown"
+
+// accept marks the findings that somebody has accepted, until the day comes.
+func accept(all []Finding, accepted []journal.Acceptance, now time.Time) []Finding {
+	for i, f := range all {
+		for _, a := range accepted {
+			if a.Covers(string(f.Code), f.Subject, now) {
+				all[i].Accepted = &Acceptance{By: a.By, At: a.At, Until: a.Until, Reason: a.Reason}
+			}
+		}
+	}
+	return all
+}
+
+func acceptedGap(g Gap, accepted []journal.Acceptance, now time.Time) bool {
+	for _, a := range accepted {
+		if a.Covers(GapCode, g.Subject, now) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,274 @@
+package drift
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// Checker has all it takes to check. It changes nothing.
+type Checker struct {
+	Catalog *secrets.Catalog
+	Store   *store.Store
+	Records rotation.Records
+	Fleet   *rollout.Fleet
+	Asker   *proof.Asker
+	// Service gives the client that tries a service's credentials, Register the one
+	// that lists them.
+	Service  func(service string) (services.Checker, bool)
+	Register func(service string) (Register, bool)
+	// Abroad looks at what Cloudflare, Scaleway and GitHub have.
+	Abroad Abroad
+	// Key is the fingerprint key.
+	Key secrets.Value
+	// Folders are where config files are; Search are folders that are looked
+	// through for copies in .env files.
+	Folders Folders
+	Search  []string
+	// Stacks limits the check to the catalog's stacks of these names and the
+	// secrets that have a consumer on them; empty: everything.
+	Stacks []string
+	// Hide keeps values out of all output.
+	Hide  func(...secrets.Value)
+	Watch rotation.Watcher
+	// Next is the command that an error asks for; empty where it names none.
+	Next func(err error) string
+	Now  func() time.Time
+}
+
+// Register is a service's list of credentials.
+type Register interface {
+	services.Lister
+	Identify(ctx context.Context, cred services.Credential) (services.Issued, error)
+}
+
+// layer is one kind of check. Layers run side by side.
+type layer struct {
+	name string
+	// what says what is being looked at, for progress.
+	what string
+	// check is a method of scene.
+	check func(s *scene, ctx context.Context, out *sheet)
+}
+
+func layers() []layer {
+	return []layer{
+		{"journal", "reading every rotation's record", (*scene).journal},
+		{"pass", "comparing the store with its remote and the catalog", (*scene).pass},
+		{"config", "decrypting the stacks' config", (*scene).config},
+		{"resources", "previewing every stack with a refresh", (*scene).resources},
+		{"names", "listing the names that Workers, containers and repositories have", (*scene).names},
+		{"values", "asking every consumer which value it runs with", (*scene).values},
+		{"issuers", "asking the services about their credentials", (*scene).issuers},
+		{"changes", "looking for changes that were not ours", (*scene).changes},
+		{"locks", "looking for locks and half-done updates", (*scene).locks},
+		{"files", "looking for config files that are not committed", (*scene).files},
+		{"copies", "looking for copies that the catalog does not know", (*scene).copies},
+	}
+}
+
+// LayerNames are the layers' names, in the order in which they are reported.
+func LayerNames() []string {
+	var out []string
+	for _, l := range layers() {
+		out = append(out, l.name)
+	}
+	return out
+}
+
+// sheet takes what one layer finds.
+type sheet struct {
+	next     func(error) string
+	mu       sync.Mutex
+	findings []Finding
+	gaps     []Gap
+}
+
+func (s *sheet) find(f Finding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.findings = append(s.findings, f)
+}
+
+// gap notes that something could not be checked.
+func (s *sheet) gap(subject string, err error, fix string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if own := s.next(err); own != "" {
+		fix = own
+	}
+	s.gaps = append(s.gaps, Gap{Subject: subject, Detail: err.Error(), Fix: fix})
+}
+
+// Check looks at everything once. The report is whole even where much of it could
+// not be looked at; the error is only that of a context that has ended.
+func (c *Checker) Check(ctx context.Context) (Report, error) {
+	s := newScene(c)
+	began := s.standing(ctx)
+	all := layers()
+	sheets := make([]sheet, len(all))
+	report := Report{CheckedAt: c.Now().UTC().Truncate(time.Second), Findings: []Finding{}, Layers: make([]Layer, len(all))}
+	var wg sync.WaitGroup
+	for i, l := range all {
+		wg.Go(func() {
+			line, start := c.Watch.Begin(l.name, l.what), time.Now()
+			sheets[i].next = c.Next
+			l.check(s, ctx, &sheets[i])
+			report.Layers[i] = Layer{Name: l.name, Seconds: time.Since(start).Seconds()}
+			told(line, &sheets[i])
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return Report{}, err
+	}
+	busy := s.busy(ctx, began)
+	accepted, err := s.Records.Journal.Accepted(ctx)
+	if err != nil {
+		sheets[0].gap("journal/accepted", fmt.Errorf("what was accepted is not known: %w", err), "go run . doctor")
+	}
+	for i := range all {
+		calm := slices.DeleteFunc(sheets[i].findings, busy.finding)
+		report.Layers[i].Gaps = slices.DeleteFunc(sheets[i].gaps, func(g Gap) bool { return busy.gap(g) || acceptedGap(g, accepted, c.Now()) })
+		report.Layers[i].Status = status(calm, report.Layers[i].Gaps)
+		report.Findings = append(report.Findings, calm...)
+	}
+	report.Findings = accept(settle(sortFindings(report.Findings)), accepted, c.Now())
+	report.Answer = answer(report.Findings, report.Layers, busy.any())
+	s.show(ctx, &report)
+	return report, nil
+}
+
+func status(findings []Finding, gaps []Gap) Status {
+	switch {
+	case len(gaps) > 0:
+		return StatusUnknown
+	case slices.ContainsFunc(findings, Finding.Counts):
+		return StatusDrift
+	}
+	return StatusOK
+}
+
+// told ends a layer's line of progress.
+func told(line rotation.Line, out *sheet) {
+	n := 0
+	for _, f := range out.findings {
+		if f.Counts() {
+			n++
+		}
+	}
+	switch {
+	case len(out.gaps) > 0:
+		line.Fail(fmt.Sprintf("could not be checked whole: %s", out.gaps[0].Detail))
+	case n == 1:
+		line.Warn("1 finding")
+	case n > 1:
+		line.Warn(fmt.Sprintf("%d findings", n))
+	default:
+		line.Done("nothing found")
+	}
+}
+
+// settle drops what only follows from another finding of the same place.
+func settle(all []Finding) []Finding {
+	has := map[string]bool{}
+	for _, f := range all {
+		has[f.Key()] = true
+	}
+	missing := func(subject string) bool {
+		return slices.ContainsFunc(all, func(f Finding) bool { return f.Code == MissingAtConsumer && below(f.Subject, subject) })
+	}
+	return slices.DeleteFunc(all, func(f Finding) bool {
+		switch f.Code {
+		case ValueDiffers, StaleConsumer:
+			// Without the name there is no value to differ; and what a dead
+			// credential is refused for is said once.
+			return missing(f.Subject) || f.consequence && has[string(CredentialDead)+":"+f.Secret]
+		}
+		return false
+	})
+}
+
+// below: a subject is this one or a part of it.
+func below(part, whole string) bool {
+	return part == whole || len(part) > len(whole) && part[:len(whole)] == whole && part[len(whole)] == '/'
+}
+
+// activity is what other runs of this program are doing.
+type activity struct {
+	secrets, stacks map[string]bool
+	grace           bool
+}
+
+func (a activity) any() bool { return a.grace || len(a.secrets)+len(a.stacks) > 0 }
+
+// finding reports whether a rotation under way explains it.
+func (a activity) finding(f Finding) bool {
+	return a.secrets[f.Secret] || a.stacks[f.stack]
+}
+
+func (a activity) gap(g Gap) bool {
+	for name := range a.secrets {
+		if below(g.Subject, name) {
+			return true
+		}
+	}
+	for name := range a.stacks {
+		if below(g.Subject, "stack/"+name) {
+			return true
+		}
+	}
+	return false
+}
+
+// busy are the secrets and stacks on which somebody works, or worked while they
+// were looked at: what was seen of them is no standing but a step.
+func (s *scene) busy(ctx context.Context, began []rotation.Standing) activity {
+	a := activity{secrets: map[string]bool{}, stacks: map[string]bool{}}
+	before := map[string]int{}
+	for _, st := range began {
+		before[st.Secret.Name] = st.Last.Number
+		a.grace = a.grace || st.InGrace()
+		if st.Held != nil {
+			a.secrets[st.Secret.Name] = true
+		}
+	}
+	for _, sec := range s.chosen {
+		log, err := s.Records.Journal.Open(ctx, sec.Name)
+		if err != nil {
+			continue // the layer has said so
+		}
+		var held *journal.HeldError
+		holding := s.Records.Journal.Holding(ctx, sec.Name)
+		if log.Last().Number > before[sec.Name] || errors.As(holding, &held) {
+			a.secrets[sec.Name] = true
+		}
+	}
+	for _, stack := range s.stacks {
+		var held *journal.HeldError
+		if err := s.Records.Journal.Holding(ctx, journal.StackLease(stack)); errors.As(err, &held) || s.leased[stack] {
+			a.stacks[stack] = true
+		}
+	}
+	for name := range a.secrets {
+		if sec, ok := s.Catalog.Secret(name); ok {
+			for _, c := range sec.Consumers {
+				if c.Stack != "" {
+					a.stacks[c.Stack] = true
+				}
+			}
+		}
+	}
+	return a
+}

@@ -1,0 +1,223 @@
+package drift
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/services/stripe"
+)
+
+// issuers asks every service about the credentials in pass, about the old ones,
+// and for a list of all that live.
+func (s *scene) issuers(ctx context.Context, out *sheet) {
+	var wg sync.WaitGroup
+	for _, sec := range s.chosen {
+		wg.Go(func() { s.issuer(ctx, sec, out) })
+	}
+	wg.Wait()
+	for _, service := range s.listing() {
+		wg.Go(func() { s.unlisted(ctx, service, out) })
+	}
+	wg.Wait()
+}
+
+func (s *scene) issuer(ctx context.Context, sec secrets.Secret, out *sheet) {
+	c := s.credit(ctx, sec.Name)
+	checker, ok := s.Service(sec.Service)
+	if !ok || c.err != nil {
+		s.issuerSaid(sec.Name, services.Unknown)
+		return // a service without a door, or no value to try
+	}
+	report, err := checker.Check(ctx, c.current)
+	s.issuerSaid(sec.Name, report.State)
+	switch {
+	case report.State == services.Dead:
+		f := Finding{Code: CredentialDead, Subject: sec.Name, Secret: sec.Name, Severity: Error, Detail: sec.Service + " refuses the value in pass: " + report.Detail}
+		out.find(f.mendedBy(Repair{Renew, sec.Name}))
+		return
+	case err != nil:
+		out.gap(sec.Name, err, "go run . doctor")
+		return
+	case report.State != services.Alive:
+		out.gap(sec.Name, &untoldError{report.Detail}, "go run . doctor")
+		return
+	}
+	if len(report.Missing) > 0 {
+		out.find(Finding{Code: ForeignChange, Subject: sec.Service + "/" + sec.Name, Secret: sec.Name, Severity: Warning,
+			Detail: "the credential may not: " + strings.Join(report.Missing, ", "), Fix: byHand(sec.Dashboard.URL, "give it these permissions")})
+	}
+	s.olderAlive(ctx, sec, checker, report, out)
+	if sec.Service == stripe.Name && len(sec.Entries) > 1 {
+		s.endpoints(ctx, sec, c.current, out)
+	}
+}
+
+// endpoints finds webhook endpoints beside another one with the same address: each
+// has a signing secret of its own, and one of them was to be deleted.
+func (s *scene) endpoints(ctx context.Context, sec secrets.Secret, cred services.Credential, out *sheet) {
+	all, err := s.Abroad.Endpoints(ctx, cred)
+	if err != nil {
+		out.gap(sec.Name+"/endpoints", err, "go run . doctor")
+		return
+	}
+	if st := s.standingOf(ctx, sec.Name); st.Waits() || !st.Last.State.Finished() && st.Last.Number > 0 {
+		return // two are meant to be there
+	}
+	newest := map[string]stripe.Endpoint{}
+	for _, e := range all {
+		if was, ok := newest[e.URL]; ok && !e.Disabled && !was.Disabled {
+			out.find(Finding{Code: UnlistedCredential, Subject: sec.Service + "/" + plain(was.ID), Secret: sec.Name, Severity: Warning, Fix: byHand(sec.Dashboard.URL, "delete webhook endpoint "+was.ID),
+				Detail: fmt.Sprintf("webhook endpoint %s (made on %s) has the same address as %s, so two signing secrets are valid, and pass holds one", was.ID, was.Created.UTC().Format(time.DateOnly), e.ID)})
+		}
+		if !e.Disabled {
+			newest[e.URL] = e
+		}
+	}
+}
+
+// olderAlive tries the values from before: what was rotated away must be dead.
+func (s *scene) olderAlive(ctx context.Context, sec secrets.Secret, checker services.Checker, now services.Report, out *sheet) {
+	st := s.standingOf(ctx, sec.Name)
+	// While a rotation is under way the old value is meant to live, and what was
+	// edited into pass is not rolled out yet: then the old one is in use.
+	if st.Err != nil || st.Waits() || st.Last.Number > 0 && !st.Last.State.Finished() || s.edited(ctx, sec.Name) {
+		return
+	}
+	c := s.credit(ctx, sec.Name)
+	old := s.olds(ctx, sec.Name)
+	if c.previous != nil {
+		old = append([]services.Credential{c.previous}, old...)
+	}
+	for _, o := range old {
+		tried := slices.ContainsFunc(now.Checked, func(entry string) bool { return !o[entry].Equal(c.current[entry]) })
+		if !tried {
+			continue
+		}
+		report, err := checker.Check(ctx, o)
+		switch {
+		case report.State == services.Alive && len(st.Last.Promoted) > 0:
+			out.find(Finding{Code: OldStillAlive, Subject: sec.Name, Secret: sec.Name, Severity: Error, Fix: retire(sec),
+				Detail: sec.Service + " accepts a value that was rotated away"})
+			return
+		case report.State == services.Alive:
+			f := Finding{Code: OldStillAlive, Subject: sec.Name, Secret: sec.Name, Severity: Warning,
+				Detail: sec.Service + " still accepts the value that pass held before: it was edited by hand, and never rolled out or never retired"}
+			out.find(f.mendedBy(Repair{Pending, sec.Name}))
+			return
+		case err != nil && report.State != services.Dead:
+			out.gap(sec.Name+"/old", err, "go run . doctor")
+			return
+		}
+	}
+}
+
+// retire is what a person does with a credential that nobody needs.
+func retire(sec secrets.Secret) string {
+	steps := strings.Join(sec.Dashboard.Retire, " ")
+	if steps == "" {
+		steps = "Delete the old one."
+	}
+	return byHand(sec.Dashboard.URL, steps)
+}
+
+// listing are the services of chosen secrets that list their credentials.
+func (s *scene) listing() []string {
+	var out []string
+	for _, sec := range s.chosen {
+		if _, ok := s.Register(sec.Service); ok && !slices.Contains(out, sec.Service) {
+			out = append(out, sec.Service)
+		}
+	}
+	return out
+}
+
+// unlisted looks for living credentials of a service that no entry of pass holds,
+// and for those that end soon.
+func (s *scene) unlisted(ctx context.Context, service string, out *sheet) {
+	register, _ := s.Register(service)
+	ours := map[string]string{}
+	var with services.Credential
+	var owner secrets.Secret
+	for _, sec := range s.chosen {
+		c := s.credit(ctx, sec.Name)
+		if sec.Service != service || c.err != nil {
+			continue
+		}
+		for _, cred := range []services.Credential{c.current, c.pending, c.previous} {
+			if cred == nil {
+				continue
+			}
+			issued, err := register.Identify(ctx, cred)
+			if err != nil {
+				if services.KindOf(err) != services.Auth {
+					out.gap(sec.Name, err, "go run . doctor")
+				}
+				continue // a dead one is told elsewhere, and lists nothing
+			}
+			ours[issued.ID] = sec.Name
+			if with == nil {
+				with, owner = cred, sec
+			}
+		}
+		last := s.standingOf(ctx, sec.Name).Last
+		if !last.State.Finished() {
+			ours[last.OldID], ours[last.NewID] = sec.Name, sec.Name
+		}
+	}
+	if with == nil {
+		return
+	}
+	listed, err := register.List(ctx, with)
+	if err != nil {
+		out.gap(service+"/list", err, "go run . doctor")
+		return
+	}
+	for _, i := range listed {
+		if i.Disabled || !i.Expires.IsZero() && !i.Expires.After(s.Now()) {
+			continue
+		}
+		if secret, known := ours[i.ID]; known {
+			s.ends(i, secret, out)
+			continue
+		}
+		s.stranger(service, owner, i, out)
+	}
+}
+
+func (s *scene) ends(i services.Issued, secret string, out *sheet) {
+	if i.Expires.IsZero() || i.Expires.After(s.Now().Add(soon)) {
+		return
+	}
+	f := Finding{Code: Expiring, Subject: secret, Secret: secret, Severity: Warning, Detail: "its credential " + i.ID + " ends on " + i.Expires.UTC().Format(time.DateTime)}
+	out.find(f.mendedBy(Repair{Renew, secret}))
+}
+
+// stranger is a living credential that pass does not hold. One that carries a
+// rotation's label was made by this program and has no owner any more.
+func (s *scene) stranger(service string, sec secrets.Secret, i services.Issued, out *sheet) {
+	used := "when it was last used is not known"
+	if !i.LastUsed.IsZero() {
+		used = "last used on " + i.LastUsed.UTC().Format(time.DateOnly)
+	}
+	f := Finding{Code: UnlistedCredential, Subject: service + "/" + plain(i.ID), Severity: Warning, Secret: sec.Name,
+		Detail: fmt.Sprintf("%s lists a living credential %q that pass does not hold (made on %s, %s): delete it at %s, or accept it", service, i.Label, i.Created.UTC().Format(time.DateOnly), used, sec.Dashboard.URL),
+		Fix:    s.acceptance(UnlistedCredential, service+"/"+plain(i.ID))}
+	if strings.HasPrefix(i.Label, rotation.LabelPrefix) {
+		f.Severity, f.Detail = Error, f.Detail+"; its label is a rotation's of this program"
+		f.Fix = retire(sec)
+	}
+	out.find(f)
+}
+
+func (s *scene) issuerSaid(secret string, state services.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issued[secret] = state
+}

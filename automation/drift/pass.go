@@ -1,0 +1,180 @@
+package drift
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
+)
+
+// soon is how long before its end something is reported as expiring.
+const soon = 30 * 24 * time.Hour
+
+// pass compares the store with its remote and with the catalog, and looks at the
+// keys that it is encrypted to.
+func (s *scene) pass(ctx context.Context, out *sheet) {
+	s.synced(ctx, out)
+	s.listed(ctx, out)
+	s.recipients(ctx, out)
+	for _, sec := range s.chosen {
+		// One that is not there at all was found missing.
+		if c := s.credit(ctx, sec.Name); c.err != nil && store.KindOf(c.err) != store.Missing {
+			out.gap(sec.Name+"/pass", c.err, "go run . doctor")
+		}
+	}
+}
+
+func (s *scene) synced(ctx context.Context, out *sheet) {
+	sync, err := s.Store.Compare(ctx)
+	if err != nil {
+		out.gap("pass/remote", err, "pass git fetch")
+		return
+	}
+	loose := func(detail, fix string) {
+		f := Finding{Code: Unpushed, Subject: "pass", Severity: Warning, Detail: detail, Fix: fix}
+		if push := (Repair{Verb: Push}); fix == push.Command() {
+			f.Repair = push
+		}
+		out.find(f)
+	}
+	switch pushed := sync.Pushed(); {
+	case !sync.Git:
+		loose("the store is no git repository: its values are on this machine alone, and have no history", "pass git init")
+	case sync.Remote == "":
+		loose("the store has no git remote: its values are on this machine alone", "pass git remote add origin URL && pass git push --set-upstream origin HEAD")
+	case sync.InProgress != "":
+		loose("a "+sync.InProgress+" is unfinished in the store", "pass git status")
+	case sync.Branch == "":
+		loose("HEAD is detached, so commits are on no branch", "pass git switch main")
+	case len(sync.Dirty) > 0:
+		loose("not committed: "+strings.Join(sync.Dirty, ", "), "pass git status")
+	case pushed != nil:
+		loose(pushed.Error(), s.Next(pushed))
+	}
+	if sync.Behind > 0 {
+		f := Finding{Code: Behind, Subject: "pass", Severity: Warning, Detail: "the remote has commits that this store lacks, so what is compared here may be old"}
+		out.find(f.mendedBy(Repair{Verb: Pull}))
+	}
+}
+
+// listed compares the entries with the catalog's.
+func (s *scene) listed(ctx context.Context, out *sheet) {
+	paths, err := s.Store.List(ctx)
+	if err != nil {
+		out.gap("pass/entries", err, "pass ls")
+		return
+	}
+	known := s.catalogued()
+	for _, p := range paths {
+		if s.whole() && !known[p] && s.covers(p) {
+			out.find(Finding{Code: UnknownEntry, Subject: p, Severity: Warning, Fix: "go run . catalog init",
+				Detail: "the catalog answers for its folder and does not know it: describe it there (catalog init makes a proposal), or name it under store.ignore"})
+		}
+	}
+	for p := range known {
+		if !slices.Contains(paths, p) {
+			owner := s.owner(p)
+			if !s.whole() && owner == "" {
+				continue
+			}
+			out.find(Finding{Code: MissingEntry, Subject: p, Severity: Error, Secret: owner, Fix: "pass git log --diff-filter=D --oneline -- " + quoted(p+".gpg"),
+				Detail: "the catalog names it, and pass does not have it: the commit that removed it can be reverted (pass git revert COMMIT), or pass insert makes it anew"})
+		}
+	}
+}
+
+// owner is the chosen secret that has the entry; empty if none has.
+func (s *scene) owner(path string) string {
+	for _, sec := range s.chosen {
+		if slices.ContainsFunc(sec.Entries, func(e secrets.Entry) bool { return e.Path == path }) {
+			return sec.Name
+		}
+	}
+	return ""
+}
+
+// covers reports whether the catalog answers for a path of the store.
+func (s *scene) covers(p string) bool {
+	if strings.HasPrefix(p, "rotation/") {
+		return false
+	}
+	at := s.Catalog.Store
+	ignored := slices.ContainsFunc(at.Ignore, func(glob string) bool {
+		hit, err := path.Match(glob, p)
+		return err == nil && hit
+	})
+	return !ignored && slices.ContainsFunc(at.Covers, func(folder string) bool { return below(p, folder) })
+}
+
+// catalogued are all paths of the store that the catalog names.
+func (s *scene) catalogued() map[string]bool {
+	out := map[string]bool{}
+	add := func(paths ...string) {
+		for _, p := range paths {
+			if p != "" {
+				out[p] = true
+			}
+		}
+	}
+	for _, sec := range s.Catalog.Secrets {
+		for _, e := range sec.Entries {
+			add(e.Path)
+		}
+	}
+	for _, id := range s.Catalog.Identifiers {
+		add(id.Path)
+	}
+	at := s.Catalog.Services
+	add(at.Cloudflare.Token, at.Cloudflare.Account, at.Scaleway.AccessKey, at.Scaleway.SecretKey, at.Clerk.PublishableKey, at.GitHub.Token)
+	add(at.Cloudflare.Zones...)
+	add(s.Catalog.State.AccessKey, s.Catalog.State.SecretKey, s.Catalog.State.Passphrase)
+	for _, stack := range s.Catalog.Stacks {
+		add(stack.Passphrase)
+	}
+	for _, env := range s.Catalog.Environments {
+		for _, p := range env.Variables {
+			add(p)
+		}
+	}
+	return out
+}
+
+// recipients looks at the keys that the secrets are encrypted to: an entry whose
+// keys have all ended can be changed by nobody.
+func (s *scene) recipients(ctx context.Context, out *sheet) {
+	told := map[string]bool{}
+	folders := map[string]bool{}
+	for _, sec := range s.chosen {
+		for _, e := range sec.Entries {
+			// All entries of a folder have the same keys.
+			if folder := path.Dir(e.Path); folders[folder] {
+				continue
+			} else {
+				folders[folder] = true
+			}
+			keys, err := s.Store.Recipients(ctx, e.Path)
+			if store.KindOf(err) == store.Expired {
+				out.find(Finding{Code: Expiring, Subject: "pass/" + path.Dir(e.Path), Severity: Error, Detail: "a key that its entries are encrypted to has expired, so none can be written: " + err.Error(),
+					Fix: s.Next(err)})
+				continue
+			}
+			if err != nil {
+				out.gap("pass/"+path.Dir(e.Path), err, "pass git log -- .gpg-id")
+				continue
+			}
+			for _, k := range keys {
+				if told[k.Fingerprint] || k.Expires.IsZero() || k.Expires.After(s.Now().Add(soon)) {
+					continue
+				}
+				told[k.Fingerprint] = true
+				out.find(Finding{Code: Expiring, Subject: "key/" + k.Fingerprint, Severity: Warning,
+					Detail: "the key that pass encrypts to ends on " + k.Expires.UTC().Format(time.DateOnly) + "; after that no entry can be written",
+					Fix:    "gpg --quick-set-expire " + k.Fingerprint + " 1y '*' && gpg --quick-set-expire " + k.Fingerprint + " 1y"})
+			}
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package drift
+
+import "strings"
+
+// Verb is a way to mend findings that this program has itself.
+type Verb string
+
+// The verbs, in the order in which repairs are made.
+const (
+	// Pull and Push bring the pass store and its remote together.
+	Pull Verb = "pull"
+	Push Verb = "push"
+	// Unlock takes a dead update's lock off a stack.
+	Unlock Verb = "unlock"
+	// GoOn continues a rotation or an adoption that stopped.
+	GoOn    Verb = "go-on"
+	Readopt Verb = "adopt"
+	// Pending rolls out what was edited into pass, and retires the value before.
+	Pending Verb = "pending"
+	// Roll brings pass's value to every consumer and retires nothing.
+	Roll Verb = "roll"
+	// Renew rotates to a fresh value.
+	Renew Verb = "renew"
+)
+
+// Verbs are all of them, in the order in which repairs are made.
+func Verbs() []Verb { return []Verb{Pull, Push, Unlock, GoOn, Readopt, Pending, Roll, Renew} }
+
+// Repair is what this program would do about a finding; the zero Repair where a
+// person has to.
+type Repair struct {
+	Verb Verb
+	// Name is the secret's, or the stack's for Unlock; empty for pass.
+	Name string
+}
+
+// Command is what a person would type for it.
+func (r Repair) Command() string {
+	switch r.Verb {
+	case Pull:
+		return "pass git pull --rebase"
+	case Push:
+		return "pass git push"
+	case Unlock:
+		return "go run . unlock --stack " + r.Name
+	case GoOn:
+		return "go run . rotate --secret " + r.Name
+	case Readopt:
+		return "go run . adopt --secret " + r.Name
+	case Pending:
+		return "go run . rotate --secret " + r.Name + " --pending"
+	case Roll:
+		return "go run . adopt --secret " + r.Name + " --roll"
+	case Renew:
+		return "go run . rotate --secret " + r.Name + " --new"
+	}
+	return ""
+}
+
+// mendedBy is the finding with its repair and the command for it.
+func (f Finding) mendedBy(r Repair) Finding {
+	f.Repair, f.Fix = r, r.Command()
+	return f
+}
+
+// byHand is a finding that a person mends somewhere else: what to do there, as a
+// comment that does no harm where it is pasted.
+func byHand(where, what string) string { return "# at " + where + ": " + strings.TrimSpace(what) }

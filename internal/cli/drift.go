@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sanmarcsoft/secret-rotation/automation/drift"
+	"github.com/sanmarcsoft/secret-rotation/internal/report"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
+)
+
+// driftOptions are the flags of `drift`.
+type driftOptions struct {
+	stacks, search, notify    []string
+	format, output, heartbeat string
+	fix                       bool
+}
+
+func (a *app) driftCommand() *cobra.Command {
+	var o driftOptions
+	cmd := &cobra.Command{
+		Use:   "drift",
+		Short: "Check whether every copy of every secret is what pass says it is",
+		Long: `Looks at pass, the journal, every stack, every consumer and every issuer, and
+changes nothing anywhere. Each finding comes with the command that mends it;
+--fix proposes these and runs them through the same preview and question as a
+rotation. What was accepted (drift accept) stays in the report and out of the
+exit code.
+
+Layers, looked at side by side:
+  journal    rotations unfinished, owed, overdue; the record itself
+  pass       pushed, behind, entries against the catalog, keys that end
+  config     the config secrets of every stack, decrypted, against pass
+  resources  a preview with refresh: nothing is refreshed
+  names      what Workers, containers and repositories list
+  values     every consumer, asked which value it runs with
+  issuers    credentials alive, ending, not in pass; old ones still alive
+  changes    what somebody else changed; what a code rollback would bring back
+  locks      locks and half-done updates
+  files      config files that are not committed
+  copies     copies that the catalog does not know: other stacks, Workers,
+             containers, and .env files below --search
+
+Exit codes: 0 clean, or a rotation is under way; 1 failed; 2 usage; 3 drift;
+4 something could not be checked, and nothing was found. See also: schedule.`,
+		Example: `  go run . drift
+  go run . drift --format html --output drift.html
+  go run . drift --stack stripe-backend --json
+  go run . drift --notify env:NOTIFY_URL --heartbeat env:HEARTBEAT_URL
+  go run . drift --fix`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.drift(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.stacks, "stack", nil, "only the stack `NAME` of the catalog and the secrets on it; may be repeated")
+	f.StringVar(&o.format, "format", "", "print the report as `FORMAT`: text, json, markdown, html (default: by the name of --output, else text)")
+	f.StringVarP(&o.output, "output", "o", "", "write the report to `FILE`, and the answer to standard output")
+	f.StringArrayVar(&o.search, "search", nil, "look for copies in the .env files below `DIR` (default: --root); may be repeated")
+	f.BoolVar(&o.fix, "fix", false, "propose what mends each finding, and do it after the same preview and question as rotate")
+	cmd.AddCommand(a.acceptCommand())
+	return cmd
+}
+
+func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
+	cat, err := a.loadCatalog()
+	if err != nil {
+		return err
+	}
+	if o.stacks, err = chosenStacks(cat, o.stacks); err != nil {
+		return err
+	}
+	if o.format, err = a.driftFormat(o); err != nil {
+		return err
+	}
+	found, s, err := a.checked(ctx, o)
+	if s != nil {
+		defer func() { err = errors.Join(err, s.close()) }()
+	}
+	if err != nil {
+		return err
+	}
+	s.progress.Close()
+	if err := a.printDrift(s.out, found, o); err != nil {
+		return err
+	}
+	if code := driftCode(found.Answer); code != exitOK {
+		return &statusError{code}
+	}
+	return nil
+}
+
+// chosenStacks are the named ones, or none for all.
+func chosenStacks(cat *secrets.Catalog, names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return stacksOf(cat, nil, names, "drift")
+}
+
+// driftFormat is the form of the report: as asked for, or by the file's name.
+func (a *app) driftFormat(o driftOptions) (string, error) {
+	switch {
+	case a.opts.json && o.format != "" && o.format != "json":
+		return "", misused("go run . drift --json", "--json and --format %s ask for two forms", o.format)
+	case a.opts.json:
+		return "json", nil
+	case o.format == "":
+		for suffix, format := range map[string]string{".html": "html", ".htm": "html", ".md": "markdown", ".json": "json"} {
+			if strings.HasSuffix(strings.ToLower(o.output), suffix) {
+				return format, nil
+			}
+		}
+		return "text", nil
+	case !slices.Contains(report.Formats(), o.format):
+		text, meant := notFound("format", o.format, report.Formats())
+		return "", misused(typed("drift --format", meant), "%s; there are %s", text, strings.Join(report.Formats(), ", "))
+	}
+	return o.format, nil
+}
+
+// checked makes the report. What keeps the check from beginning at all is one
+// more thing that could not be checked, unless the call itself has to change.
+func (a *app) checked(ctx context.Context, o driftOptions) (drift.Report, *session, error) {
+	s, err := a.open(ctx)
+	switch code := exitCode(err); {
+	case err != nil && (code == exitUsage || errors.Is(err, context.Canceled) || errors.Is(err, ui.ErrAborted)):
+		return drift.Report{}, nil, err
+	case err != nil:
+		return drift.Unchecked(time.Now(), err, a.nextOf(err)[0]), a.bare(), nil
+	}
+	c, err := s.driftChecker(o)
+	if err != nil {
+		return drift.Report{}, s, err
+	}
+	found, err := c.Check(ctx)
+	if err != nil {
+		return drift.Report{}, s, err
+	}
+	if s.sandbox != nil {
+		found.World = a.opts.sandbox
+	}
+	for i := range found.Findings {
+		found.Findings[i].Fix = a.inPlace(found.Findings[i].Fix)
+	}
+	for _, l := range found.Layers {
+		for i := range l.Gaps {
+			l.Gaps[i].Fix = a.inPlace(l.Gaps[i].Fix)
+		}
+	}
+	return found, s, nil
+}
+
+// driftChecker has what the check needs of a session.
+func (s *session) driftChecker(o driftOptions) (*drift.Checker, error) {
+	r := s.rotator()
+	search := o.search
+	if len(search) == 0 {
+		search = []string{s.root()}
+	}
+	return &drift.Checker{
+		Catalog: s.catalog, Store: s.store, Records: s.records(), Fleet: r.Fleet, Asker: r.Asker, Service: s.services.Checker,
+		Register: func(service string) (drift.Register, bool) {
+			i, ok := s.services.Issuer(service)
+			if !ok {
+				return nil, false
+			}
+			listed, ok := i.(drift.Register)
+			return listed, ok
+		},
+		Abroad: abroad{s}, Key: s.key, Folders: s.folders(), Search: search, Stacks: o.stacks,
+		Hide: func(v ...secrets.Value) { s.redactor.Add(v...) }, Watch: watch{s.progress}, Next: func(err error) string { return s.app.nextOf(err)[0] }, Now: time.Now,
+	}, nil
+}
+
+// folders are where the stacks' config files lie.
+func (s *session) folders() drift.Folders {
+	return drift.Folders{Root: s.root(), Project: s.project(), Environ: s.app.env.Environ}
+}
+
+// printDrift prints the report, or writes it and prints the answer.
+func (a *app) printDrift(stdout io.Writer, found drift.Report, o driftOptions) error {
+	if o.output == "" {
+		return a.renderDrift(stdout, found, o.format)
+	}
+	var text strings.Builder
+	if err := a.renderDrift(&text, found, o.format); err != nil {
+		return err
+	}
+	file := o.output
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(a.env.Dir, file)
+	}
+	if err := writeNew(file, []byte(text.String()), true); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(stdout, "%s; the report is in %s\n", report.Headline(found), o.output)
+	return err
+}
+
+func (a *app) renderDrift(w io.Writer, found drift.Report, format string) error {
+	switch format {
+	case "json":
+		return printJSON(w, found)
+	case "markdown":
+		return report.Markdown(w, found)
+	case "html":
+		return report.HTML(w, found)
+	}
+	return report.Text(w, found, a.resultStyle(), a.width())
+}
+
+// driftCode is the exit code of an answer (DESIGN section 9).
+func driftCode(answer drift.Answer) int {
+	switch answer {
+	case drift.Drift:
+		return exitDrift
+	case drift.Unknown:
+		return exitCannotTell
+	}
+	return exitOK
+}
