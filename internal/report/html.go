@@ -186,9 +186,9 @@ func (v *view) layers(r drift.Report) {
 	for _, l := range r.Layers {
 		v.Layers = append(v.Layers, viewLayer{brief(l.Name), string(statusOf(l)), seconds(l.Seconds), len(l.Gaps),
 			percent(max(0, min(1, l.Seconds/longest)))})
-		for _, g := range l.Gaps {
-			v.Gaps = append(v.Gaps, viewGap{brief(l.Name), printable(g.Subject), lines(g.Detail), command(g.Fix)})
-		}
+	}
+	for _, g := range gapsOf(r) {
+		v.Gaps = append(v.Gaps, viewGap{g.Layer, g.Subject, lines(g.Detail), command(g.Fix)})
 	}
 }
 

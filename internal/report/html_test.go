@@ -58,15 +58,14 @@ func TestPageHasTheWholeReport(t *testing.T) {
 		for _, n := range elements(doc, "h4") {
 			subjects = append(subjects, content(n))
 		}
-		gaps := 0
 		for _, f := range r.Findings {
 			require.Contains(t, fixes, command(f.Fix), name)
 			require.Contains(t, subjects, printable(f.Subject), name)
 		}
-		for _, l := range r.Layers {
-			gaps += len(l.Gaps)
+		for _, g := range gapsOf(r) {
+			require.Contains(t, subjects, g.Subject, name)
 		}
-		require.Len(t, subjects, len(r.Findings)+gaps, name)
+		require.Len(t, subjects, len(r.Findings)+len(gapsOf(r)), name)
 		consumers := 0
 		for _, s := range r.Secrets {
 			consumers += len(s.Consumers)

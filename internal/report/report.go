@@ -70,6 +70,8 @@ func headline(r drift.Report) string {
 	switch {
 	case len(r.Layers) == 0:
 		return "Cannot tell: nothing was checked"
+	case len(pick(r.Layers, unsure)) == len(r.Layers):
+		return "Cannot tell: no layer could be checked"
 	case gaps == 0 && slices.ContainsFunc(r.Layers, unsure):
 		return "Cannot tell: " + count(len(pick(r.Layers, unsure)), "layer", "layers") + " could not be checked"
 	case gaps == 0:
@@ -102,7 +104,7 @@ func underWay(r drift.Report) string {
 func sureness(c drift.Copies) string {
 	switch {
 	case c.Total == 0:
-		return "No copy is declared."
+		return "No copy was looked at."
 	case c.NameOnly == 0:
 		return fmt.Sprintf("None of %s is known by name only.", count(c.Total, "copy", "copies"))
 	case c.NameOnly == 1:
@@ -178,6 +180,30 @@ func countGaps(r drift.Report) int {
 		n += len(l.Gaps)
 	}
 	return n
+}
+
+// gap is something that could not be checked, or several for one reason.
+type gap struct{ Layer, Subject, Detail, Fix string }
+
+// gapsOf are the gaps of all layers. Those that follow each other with one reason
+// and one fix are one: where nothing could be checked, that is said once.
+func gapsOf(r drift.Report) []gap {
+	var out []gap
+	for _, l := range r.Layers {
+		for _, g := range l.Gaps {
+			next := gap{printable(l.Name), printable(g.Subject), g.Detail, g.Fix}
+			last := len(out) - 1
+			if last < 0 || g.Detail == "" || out[last].Detail != g.Detail || out[last].Fix != g.Fix {
+				out = append(out, next)
+				continue
+			}
+			out[last].Subject += ", " + next.Subject
+			if !strings.HasSuffix(", "+out[last].Layer, ", "+next.Layer) {
+				out[last].Layer += ", " + next.Layer
+			}
+		}
+	}
+	return out
 }
 
 // slowest is how long the check took: layers run side by side.

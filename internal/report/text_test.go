@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -53,6 +54,20 @@ func TestTheAnswerIsFirst(t *testing.T) {
 	}
 }
 
+// TestACheckThatCouldNotBegin: the one reason is said once, and nothing is fine.
+func TestACheckThatCouldNotBegin(t *testing.T) {
+	r := drift.Unchecked(checked, errors.New("pass cannot be read"), "go run . doctor")
+	got := text(t, r, 80)
+	require.Equal(t, "? Cannot tell: no layer could be checked.\n", firstLine(got))
+	require.Equal(t, 1, strings.Count(got, "pass cannot be read"))
+	require.Equal(t, 1, strings.Count(got, "      go run . doctor\n"))
+	require.Equal(t, 1, strings.Count(markdown(t, r), "pass cannot be read"))
+	require.Len(t, classed(htmlOf(t, r), "finding"), 1)
+	for _, l := range r.Layers {
+		require.Contains(t, got, l.Name)
+	}
+}
+
 func firstLine(s string) string { return s[:strings.Index(s, "\n")+1] }
 
 // TestTextIsReadable: every fix is whole and alone on its line, what is broken
@@ -69,7 +84,7 @@ func TestTextIsReadable(t *testing.T) {
 			}
 			for _, l := range r.Layers {
 				for _, g := range l.Gaps {
-					require.Contains(t, got, printable(g.Subject))
+					require.Contains(t, strings.Join(strings.Fields(got), " "), printable(g.Subject))
 				}
 			}
 			require.Contains(t, strings.Join(strings.Fields(got), " "), sureness(r.Copies), name)
