@@ -37,7 +37,7 @@ func (s *Stack) Config(ctx context.Context) (map[string]secrets.Value, map[strin
 	}
 	var crypt stackfile.Crypter
 	if content.Config.HasSecureValue() {
-		if crypt, err = s.engine.crypter(s.phrase, content.Salt); err != nil {
+		if crypt, err = stackfile.Open(s.phrase, content.Salt); err != nil {
 			return nil, nil, s.wrap(step, err)
 		}
 	}
@@ -99,7 +99,7 @@ func (s *Stack) open(ctx context.Context) func(string) (string, stackfile.Crypte
 		if salt == "" {
 			return stackfile.NewSalt(ctx, s.phrase)
 		}
-		c, err := s.engine.crypter(s.phrase, salt)
+		c, err := stackfile.Open(s.phrase, salt)
 		return salt, c, err
 	}
 }

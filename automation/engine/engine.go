@@ -7,7 +7,6 @@ package engine
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -77,9 +76,8 @@ type Engine struct {
 	opts      Options
 	processes atomic.Int64
 
-	mu       sync.Mutex
-	crypters map[[sha256.Size]byte]stackfile.Crypter
-	backend  map[string]secrets.Value
+	mu      sync.Mutex
+	backend map[string]secrets.Value
 }
 
 // New makes an engine, lowers this process's core dump limit to none, as it
@@ -100,7 +98,7 @@ func New(opts Options) *Engine {
 	// Lowering one's own limit cannot fail for want of rights.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	process.Sweep()
-	return &Engine{opts: opts, crypters: map[[sha256.Size]byte]stackfile.Crypter{}, backend: opts.BackendEnv}
+	return &Engine{opts: opts, backend: opts.BackendEnv}
 }
 
 // UseBackendEnv goes over to other credentials for the backend, from the next
@@ -163,24 +161,4 @@ func (e *Engine) Stacks(ctx context.Context, dir, address string) ([]string, err
 		return nil, s.wrap(step, err)
 	}
 	return names, nil
-}
-
-// crypter returns the crypter of a salt line and keeps it: making one takes a
-// tenth of a second.
-func (e *Engine) crypter(phrase secrets.Value, salt string) (stackfile.Crypter, error) {
-	key := sha256.Sum256(append(phrase.Reveal(), "\x00"+salt...))
-	e.mu.Lock()
-	c, ok := e.crypters[key]
-	e.mu.Unlock()
-	if ok {
-		return c, nil
-	}
-	c, err := stackfile.Open(phrase, salt)
-	if err != nil {
-		return stackfile.Crypter{}, err
-	}
-	e.mu.Lock()
-	e.crypters[key] = c
-	e.mu.Unlock()
-	return c, nil
 }

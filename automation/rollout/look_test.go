@@ -149,7 +149,7 @@ func TestLook(t *testing.T) {
 		require.True(t, c.Secret)
 	})
 
-	require.NoError(t, l.box.Tamper("container-secret", world.ContainerName, "CLERK_SECRET_KEY", "sk_live_foreign"))
+	require.NoError(t, l.box.World().Tamper("container-secret", world.ContainerName, "CLERK_SECRET_KEY", "sk_live_foreign"))
 	c := l.only(l.look("stripe-backend"))
 	require.Equal(t, "update", c.Op)
 	require.Equal(t, "container", c.Name)

@@ -21,7 +21,7 @@ import (
 const checkpoint = `{"version":3,"checkpoint":{"stack":"organization/shop/prod","latest":{"manifest":{},
 "pending_operations":[{"resource":{"urn":"urn:a","type":"t"},"type":"creating"}],
 "resources":[{"urn":"urn:s","type":"pulumi:pulumi:Stack","outputs":{"x":"s3cr3t"}},
-{"urn":"urn:w","type":"cloudflare:index/workersSecret:WorkersSecret","retainOnDelete":true},{"urn":"urn:d","type":"t","delete":true}]}}}`
+{"urn":"urn:w","id":"abc/w/NAME","type":"cloudflare:index/workersSecret:WorkersSecret","retainOnDelete":true},{"urn":"urn:d","id":"s3cr3t","type":"random:index/randomString:RandomString","delete":true}]}}}`
 
 func zipped(s string) string {
 	var buf bytes.Buffer
@@ -60,7 +60,8 @@ func TestReadState(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, State{Exists: true, Pending: []string{"creating urn:a"},
 				Resources: []Resource{{URN: "urn:s", Type: "pulumi:pulumi:Stack"},
-					{URN: "urn:w", Type: "cloudflare:index/workersSecret:WorkersSecret", RetainOnDelete: true}, {URN: "urn:d", Type: "t", Delete: true}},
+					{URN: "urn:w", Type: "cloudflare:index/workersSecret:WorkersSecret", ID: "abc/w/NAME", RetainOnDelete: true},
+					{URN: "urn:d", Type: "random:index/randomString:RandomString", Delete: true}},
 				Locks: []Lock{{Host: "desk", User: "ann", Pid: 7, Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), URL: ".pulumi/locks/organization/shop/prod/1.json"},
 					{URL: ".pulumi/locks/organization/shop/prod/2.json"}}}, st)
 		})

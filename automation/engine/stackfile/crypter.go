@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 
@@ -26,7 +28,7 @@ var (
 const known = "pulumi"
 
 // Crypter encrypts and decrypts a stack's config secrets. Making one costs a
-// tenth of a second: keep it.
+// tenth of a second.
 type Crypter struct{ crypter config.Crypter }
 
 // Phrase is the passphrase as the CLI uses it: it reads a file and trims it.
@@ -38,12 +40,23 @@ func Phrase(v secrets.Value) (secrets.Value, error) {
 	return secrets.NewValue(trimmed), nil
 }
 
+// opened are the crypters of this process, and the refusals, by the hash of
+// passphrase and salt line. Who asks for one that is being made waits for it.
+var opened sync.Map
+
 // Open returns the crypter of a salt line "v1:SALT:VERIFIER", or ErrPassphrase.
+// Each is made once.
 func Open(phrase secrets.Value, salt string) (Crypter, error) {
 	phrase, err := Phrase(phrase)
 	if err != nil {
 		return Crypter{}, err
 	}
+	key := sha256.Sum256(append(phrase.Reveal(), "\x00"+salt...))
+	made, _ := opened.LoadOrStore(key, sync.OnceValues(func() (Crypter, error) { return derive(phrase, salt) }))
+	return made.(func() (Crypter, error))()
+}
+
+func derive(phrase secrets.Value, salt string) (Crypter, error) {
 	parts := strings.SplitN(salt, ":", 3)
 	if len(parts) != 3 || parts[0] != "v1" {
 		return Crypter{}, fmt.Errorf("reading encryptionsalt: unknown form: %w", ErrFormat)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sanmarcsoft/secret-rotation/internal/sandbox/world"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/cloudflare"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/servicestest"
@@ -35,4 +36,46 @@ func TestListOfTokens(t *testing.T) {
 	_, err = planned(t, bearer(olderToken, tokensPath, 403, refused(10000, "m"))).List(t.Context(), credential(olderToken))
 	require.Equal(t, services.Permission, services.KindOf(err))
 	require.ErrorContains(t, err, "Account API Tokens Read")
+}
+
+// What the sandbox's Cloudflare shows to a token that may only read, after somebody
+// was there.
+func TestReadingAWorld(t *testing.T) {
+	for kind, permission := range map[string]string{world.KindUser: "API Tokens Read", world.KindAccount: "Account API Tokens Read"} {
+		c := newCompany(t, kind)
+		made, err := c.world.Issue(world.Order{Service: world.Cloudflare, Kind: kind, Permissions: []string{permission, "Workers Scripts Read"}, Description: "nightly"})
+		require.NoError(t, err)
+		reader := credential(made[0].Value)
+		list, err := c.client.List(t.Context(), reader)
+		require.NoError(t, err)
+		var ids []string
+		for _, i := range list {
+			require.Empty(t, i.Values)
+			ids = append(ids, i.ID)
+		}
+		require.Contains(t, ids, made[0].ID)
+		require.Contains(t, ids, c.maker.ID)
+
+		since := time.Now()
+		require.NoError(t, c.world.Tamper("worker-secret", world.WorkerName, "CLERK_SECRET_KEY", "foreign"))
+		at := c.maker.Account
+		all, err := c.client.Versions(t.Context(), reader["api-token"], at, world.WorkerName, since)
+		require.NoError(t, err)
+		require.Equal(t, []string{"secret", "dash"}, []string{all[0].TriggeredBy, all[0].Source})
+		require.True(t, all[0].Created.After(since))
+		require.True(t, all[0].Deployable)
+		d, err := c.client.Deployment(t.Context(), reader["api-token"], at, world.WorkerName)
+		require.NoError(t, err)
+		require.Equal(t, []cloudflare.Share{{Version: all[0].ID, Percent: 100}}, d.Shares)
+		scripts, err := c.client.Scripts(t.Context(), reader["api-token"], at)
+		require.NoError(t, err)
+		require.Equal(t, []string{world.WorkerName}, scripts)
+		for _, request := range c.asked {
+			require.Contains(t, request, "GET ")
+		}
+		require.NoError(t, c.world.Tamper("permission-removed", made[0].ID, permission))
+		_, err = c.client.List(t.Context(), reader)
+		require.Equal(t, services.Permission, services.KindOf(err))
+		require.ErrorContains(t, err, permission)
+	}
 }

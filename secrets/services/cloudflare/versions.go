@@ -91,8 +91,8 @@ func (i versionItem) version() (Version, error) {
 		Source: services.Printable(m.Source), Author: services.Printable(author), Message: services.Printable(i.Annotations.Message)}, nil
 }
 
-// Versions lists a Worker's versions, newest first: all that can be deployed, and
-// all since a time.
+// Versions lists a Worker's versions, newest first: the newest ones, all that can
+// be deployed, and all since a time unless that is zero.
 func (c *Client) Versions(ctx context.Context, token secrets.Value, account, worker string, since time.Time) ([]Version, error) {
 	op := "listing versions of Worker " + worker
 	if err := address(op, account, worker); err != nil {
@@ -130,7 +130,7 @@ func (c *Client) versionsSince(ctx context.Context, token secrets.Value, base st
 		switch {
 		case err != nil:
 			return err
-		case n == 0 || oldest.Before(since):
+		case n == 0 || since.IsZero() || oldest.Before(since):
 			return nil
 		case len(all) == before:
 			return foreignAnswer("the list of versions has the same page twice")

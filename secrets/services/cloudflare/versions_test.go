@@ -77,8 +77,11 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, []int{9, 8, 7, 6, 5, 4, 3, 2}, all)
 	require.Equal(t, all, can)
 
-	// To the first one.
-	list, err = versionsSince(t, time.Time{}, page(1, 9, 1), page(2, 0, 0), deployable)
+	// To the first one; and with no time, the newest alone.
+	list, err = versionsSince(t, madeOn(1).AddDate(-1, 0, 0), page(1, 9, 1), page(2, 0, 0), deployable)
+	require.NoError(t, err)
+	require.Len(t, list, 9)
+	list, err = versionsSince(t, time.Time{}, page(1, 9, 1), deployable)
 	require.NoError(t, err)
 	require.Len(t, list, 9)
 	list, err = versionsSince(t, time.Time{}, page(1, 0, 0), versionPage("deployable=true", 0, 0))
