@@ -2,6 +2,7 @@ package drift
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -47,7 +48,8 @@ func (o *once[T]) get(f func() T) T {
 }
 
 func newScene(c *Checker) *scene {
-	s := &scene{Checker: c, leased: map[string]bool{}, answers: map[string][]Consumer{}, issued: map[string]services.State{}, past: map[string]*history{}}
+	own := *c
+	s := &scene{Checker: &own, leased: map[string]bool{}, answers: map[string][]Consumer{}, issued: map[string]services.State{}, past: map[string]*history{}}
 	for _, stack := range c.Catalog.Stacks {
 		if len(c.Stacks) == 0 || slices.Contains(c.Stacks, stack.Name) {
 			s.stacks = append(s.stacks, stack.Name)
@@ -60,7 +62,26 @@ func newScene(c *Checker) *scene {
 			s.past[sec.Name] = &history{}
 		}
 	}
+	asker := *c.Asker
+	asker.Config = s.configs
+	own.Asker = &asker
 	return s
+}
+
+// configs gives consumers' questions the config that was opened already.
+func (s *scene) configs(ctx context.Context, stack string) (map[string]map[string]secrets.Value, error) {
+	o := s.open(ctx, stack)
+	if o == nil {
+		return nil, fmt.Errorf("stack %s is not looked at", stack)
+	}
+	if o.err != nil {
+		return nil, o.err
+	}
+	out := map[string]map[string]secrets.Value{}
+	for _, t := range o.targets {
+		out[t.Name] = t.Values
+	}
+	return out, nil
 }
 
 // whole reports whether everything is looked at, and not some stacks alone.
