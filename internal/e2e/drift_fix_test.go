@@ -41,6 +41,7 @@ func TestDriftFixMends(t *testing.T) {
 			t.Parallel()
 			w := c.make(t)
 			w.opened(func(s *sandbox.Sandbox) {
+				w.later()
 				for _, one := range c.all {
 					one.do(meddler{w, s})
 				}
