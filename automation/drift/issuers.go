@@ -91,7 +91,8 @@ func (s *scene) olderAlive(ctx context.Context, sec secrets.Secret, checker serv
 		return
 	}
 	c := s.credit(ctx, sec.Name)
-	old := s.olds(ctx, sec.Name)
+	// What was rotated away before the last one was proven dead then.
+	old := s.olds(ctx, sec.Name, 1)
 	if c.previous != nil {
 		old = append([]services.Credential{c.previous}, old...)
 	}

@@ -33,7 +33,7 @@ type scene struct {
 	credits   once[map[string]*credit]
 	opens     once[map[string]*opened]
 	boxes     once[listed]
-	past      map[string]*history
+	past      map[past]*once[[]services.Credential]
 }
 
 // once reads something the first time that somebody asks for it.
@@ -49,7 +49,7 @@ func (o *once[T]) get(f func() T) T {
 
 func newScene(c *Checker) *scene {
 	own := *c
-	s := &scene{Checker: &own, leased: map[string]bool{}, answers: map[string][]Consumer{}, issued: map[string]services.State{}, past: map[string]*history{}}
+	s := &scene{Checker: &own, leased: map[string]bool{}, answers: map[string][]Consumer{}, issued: map[string]services.State{}, past: map[past]*once[[]services.Credential]{}}
 	for _, stack := range c.Catalog.Stacks {
 		if len(c.Stacks) == 0 || slices.Contains(c.Stacks, stack.Name) {
 			s.stacks = append(s.stacks, stack.Name)
@@ -59,7 +59,6 @@ func newScene(c *Checker) *scene {
 		on := slices.ContainsFunc(sec.Consumers, func(k secrets.Consumer) bool { return slices.Contains(c.Stacks, k.Stack) })
 		if len(c.Stacks) == 0 || on {
 			s.chosen = append(s.chosen, sec)
-			s.past[sec.Name] = &history{}
 		}
 	}
 	asker := *c.Asker

@@ -137,11 +137,11 @@ func (a *app) checked(ctx context.Context, o driftOptions) (drift.Report, *sessi
 	case err != nil:
 		return drift.Unchecked(time.Now(), err, a.nextOf(err)[0]), a.bare(), nil
 	}
-	c, err := s.driftChecker(o)
-	if err != nil {
-		return drift.Report{}, s, err
-	}
-	found, err := c.Check(ctx)
+	// The check reads everything once; what mends it needs the store itself.
+	whole := s.store
+	s.store = whole.Still()
+	found, err := s.driftChecker(o).Check(ctx)
+	s.store = whole
 	if err != nil {
 		return drift.Report{}, s, err
 	}
@@ -160,7 +160,7 @@ func (a *app) checked(ctx context.Context, o driftOptions) (drift.Report, *sessi
 }
 
 // driftChecker has what the check needs of a session.
-func (s *session) driftChecker(o driftOptions) (*drift.Checker, error) {
+func (s *session) driftChecker(o driftOptions) *drift.Checker {
 	r := s.rotator()
 	search := o.search
 	if len(search) == 0 {
@@ -178,7 +178,7 @@ func (s *session) driftChecker(o driftOptions) (*drift.Checker, error) {
 		},
 		Abroad: abroad{s}, Key: s.key, Folders: s.folders(), Search: search, Stacks: o.stacks,
 		Hide: func(v ...secrets.Value) { s.redactor.Add(v...) }, Watch: watch{s.progress}, Next: func(err error) string { return s.app.nextOf(err)[0] }, Now: time.Now,
-	}, nil
+	}
 }
 
 // folders are where the stacks' config files lie.
