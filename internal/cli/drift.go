@@ -88,11 +88,20 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	fix := &fixing{session: s, options: o}
+	if o.fix {
+		if found, err = fix.mend(ctx, found); err != nil {
+			return err
+		}
+	}
 	s.progress.Close()
 	if err := a.printDrift(s.out, found, o); err != nil {
 		return err
 	}
-	if code := driftCode(found.Answer); code != exitOK {
+	if o.fix && o.format == "text" {
+		fix.tell(s.out)
+	}
+	if code := fix.code(found); code != exitOK {
 		return &statusError{code}
 	}
 	return nil
@@ -137,13 +146,20 @@ func (a *app) checked(ctx context.Context, o driftOptions) (drift.Report, *sessi
 	case err != nil:
 		return drift.Unchecked(time.Now(), err, a.nextOf(err)[0]), a.bare(), nil
 	}
+	found, err := s.check(ctx, o)
+	return found, s, err
+}
+
+// check looks at everything once.
+func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, error) {
+	a := s.app
 	c, err := s.driftChecker(o)
 	if err != nil {
-		return drift.Report{}, s, err
+		return drift.Report{}, err
 	}
 	found, err := c.Check(ctx)
 	if err != nil {
-		return drift.Report{}, s, err
+		return drift.Report{}, err
 	}
 	if s.sandbox != nil {
 		found.World = a.opts.sandbox
@@ -156,7 +172,7 @@ func (a *app) checked(ctx context.Context, o driftOptions) (drift.Report, *sessi
 			l.Gaps[i].Fix = a.inPlace(l.Gaps[i].Fix)
 		}
 	}
-	return found, s, nil
+	return found, nil
 }
 
 // driftChecker has what the check needs of a session.
