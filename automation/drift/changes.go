@@ -158,7 +158,7 @@ func (s *scene) versions(ctx context.Context, d declared, all []cloudflare.Versi
 		if v.Created.After(since.Add(skew)) {
 			f := Finding{Code: ForeignChange, Subject: at, Severity: Warning, stack: s.stackAt(d),
 				Detail: fmt.Sprintf("somebody changed its secrets on %s (version %s, by %s through %s), and it was no rotation", v.Created.UTC().Format(time.DateTime), v.ID, orSomebody(v.Author), v.Source)}
-			out.find(f.mendedBy(Repair{Roll, secretAt(d)}))
+			out.find(f.mendedBy(s.known(ctx, secretAt(d))))
 			break
 		}
 	}
@@ -230,7 +230,7 @@ func (s *scene) set(ctx context.Context, d declared, spans []span, since time.Ti
 		o := d.names[name]
 		f := Finding{Code: ForeignChange, Subject: subject(d.holder) + "/" + name, Secret: o.secret, Severity: Warning, stack: o.stack,
 			Detail: "somebody set it on " + when.UTC().Format(time.DateTime) + ", and it was no rotation; GitHub shows no value, so which one it has is not known"}
-		out.find(f.mendedBy(Repair{Roll, o.secret}))
+		out.find(f.mendedBy(s.known(ctx, o.secret)))
 	}
 }
 

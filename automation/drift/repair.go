@@ -19,12 +19,17 @@ const (
 	Pending Verb = "pending"
 	// Roll brings pass's value to every consumer and retires nothing.
 	Roll Verb = "roll"
+	// Anew is Roll that looks at the stacks' resources anew and writes the present
+	// state down as the known one, also where every consumer proves pass's value.
+	Anew Verb = "roll-anew"
 	// Renew rotates to a fresh value.
 	Renew Verb = "renew"
 )
 
 // Verbs are all of them, in the order in which repairs are made.
-func Verbs() []Verb { return []Verb{Pull, Push, Unlock, GoOn, Readopt, Pending, Roll, Renew} }
+func Verbs() []Verb {
+	return []Verb{Pull, Push, Unlock, GoOn, Readopt, Pending, Roll, Anew, Renew}
+}
 
 // Repair is what this program would do about a finding; the zero Repair where a
 // person has to.
@@ -35,24 +40,33 @@ type Repair struct {
 }
 
 // Command is what a person would type for it.
-func (r Repair) Command() string {
-	switch r.Verb {
+func (r Repair) Command() string { return command(r.Verb, []string{r.Name}) }
+
+// command is the one call that does a verb to all of these.
+func command(verb Verb, names []string) string {
+	flags := ""
+	for _, name := range names {
+		flags += " --secret " + name
+	}
+	switch verb {
 	case Pull:
 		return "pass git pull --rebase"
 	case Push:
 		return "pass git push"
 	case Unlock:
-		return "go run . unlock --stack " + r.Name
+		return "go run . unlock --stack " + strings.Join(names, " --stack ")
 	case GoOn:
-		return "go run . rotate --secret " + r.Name
+		return "go run . rotate" + flags
 	case Readopt:
-		return "go run . adopt --secret " + r.Name
+		return "go run . adopt" + flags
 	case Pending:
-		return "go run . rotate --secret " + r.Name + " --pending"
+		return "go run . rotate" + flags + " --pending"
 	case Roll:
-		return "go run . adopt --secret " + r.Name + " --roll"
+		return "go run . adopt" + flags + " --roll"
+	case Anew:
+		return "go run . adopt" + flags + " --roll --anew"
 	case Renew:
-		return "go run . rotate --secret " + r.Name + " --new"
+		return "go run . rotate" + flags + " --new"
 	}
 	return ""
 }

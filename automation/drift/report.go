@@ -158,6 +158,9 @@ type Report struct {
 	// Rotations are what the journal knows, newest first.
 	Rotations []Rotation `json:"rotations"`
 	Copies    Copies     `json:"copies"`
+	// Mendings are what drift --fix proposed and did before this check; null
+	// without it.
+	Mendings []Mending `json:"mendings,omitempty"`
 }
 
 // Secret is one secret of the catalog, as it stands.

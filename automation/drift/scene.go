@@ -229,6 +229,18 @@ func (s *scene) repair(ctx context.Context, secret string, stale bool) Repair {
 	return Repair{Roll, secret}
 }
 
+// known makes what stands at a secret's consumers the known state, with pass's
+// value everywhere. A rotation that waits or stopped ends first.
+func (s *scene) known(ctx context.Context, secret string) Repair {
+	switch r := s.repair(ctx, secret, false); {
+	case s.standingOf(ctx, secret).InGrace():
+		return Repair{GoOn, secret}
+	case r.Verb != Roll:
+		return r
+	}
+	return Repair{Anew, secret}
+}
+
 // goOn is what continues an unfinished rotation or adoption.
 func goOn(st rotation.Standing) Verb {
 	if st.Last.State == journal.Adopting {

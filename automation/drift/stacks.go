@@ -94,7 +94,7 @@ func (s *scene) resourcesOf(ctx context.Context, t *rollout.Target, out *sheet) 
 		if c.Secret || slices.Contains(hosted.Types(), c.Type) {
 			f.Severity = Warning
 			if secret := s.onStack(t.Entry.Name); secret != "" {
-				f = f.mendedBy(Repair{Roll, secret})
+				f = f.mendedBy(s.known(ctx, secret))
 			}
 		}
 		out.find(f)
@@ -171,8 +171,10 @@ func (s *scene) locks(ctx context.Context, out *sheet) {
 			if n := len(t.State.Pending); n > 0 {
 				f := Finding{Code: UnfinishedRotation, Subject: "stack/" + t.Name, Severity: Warning, stack: name, Fix: t.Command("refresh --clear-pending-creates"),
 					Detail: "an update was cut off: " + strings.Join(t.State.Pending, ", ")}
-				if secret := s.onStack(name); secret != "" && t.Entry.Declared {
-					f = f.mendedBy(Repair{Roll, secret})
+				// Whether something was created only a person can find out.
+				creating := slices.ContainsFunc(t.State.Pending, func(p string) bool { return strings.HasPrefix(p, "creating ") })
+				if secret := s.onStack(name); secret != "" && !creating {
+					f = f.mendedBy(s.known(ctx, secret))
 				}
 				out.find(f)
 			}

@@ -43,7 +43,10 @@ type UpOptions struct {
 	Env       map[string]secrets.Value
 	// Sequential: one resource after the other.
 	Sequential bool
-	Events     func(Event)
+	// Refresh reads every resource anew first, and keeps what it has read in the
+	// state.
+	Refresh bool
+	Events  func(Event)
 }
 
 // Outcome of an update. A failed one may have changed the world.
@@ -97,6 +100,9 @@ func (s *Stack) Up(ctx context.Context, opts UpOptions) (Result, error) {
 		o := []optup.Option{optup.EventStreams(l.ch), optup.ShowSecrets(false), optup.SuppressOutputs(), optup.SuppressProgress()}
 		if opts.Message != "" {
 			o = append(o, optup.Message(opts.Message))
+		}
+		if opts.Refresh {
+			o = append(o, optup.Refresh())
 		}
 		if opts.Sequential {
 			o = append(o, optup.Parallel(1))

@@ -24,6 +24,8 @@ func (t *Target) expected(c engine.Change) bool {
 	switch {
 	case c.Op == "same" || c.Op == "read":
 		return true
+	case c.Op == "refresh":
+		return !c.Gone // the state takes in what is there, and nothing else changes
 	case c.Op == "update" && c.SecretOnly:
 		return true
 	case !t.Entry.Declared:

@@ -35,7 +35,7 @@ func (t *Target) Preview(ctx context.Context, want map[string]secrets.Value, eve
 		return engine.Preview{}, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	p, err = t.stack.Preview(ctx, engine.PreviewOptions{ConfigFile: file, Providers: providers, Env: env, Events: events})
+	p, err = t.stack.Preview(ctx, engine.PreviewOptions{ConfigFile: file, Providers: providers, Env: env, Refresh: t.Refresh, Events: events})
 	t.updates = map[string][]string{}
 	for _, c := range p.Changes {
 		if c.Op == "update" || c.Op == "replace" {
@@ -153,7 +153,7 @@ func (t *Target) TakeOver(ctx context.Context, hold, write map[string]secrets.Va
 	if served != nil {
 		providers = served.ports()
 	}
-	result, upErr := t.stack.Up(ctx, engine.UpOptions{Message: message, Providers: maps.Clone(providers), Env: env, Sequential: t.official(), Events: events})
+	result, upErr := t.stack.Up(ctx, engine.UpOptions{Message: message, Providers: maps.Clone(providers), Env: env, Sequential: t.official(), Refresh: t.Refresh, Events: events})
 	out.Result = result
 	closeErr := served.close()
 	var failures []error

@@ -101,6 +101,9 @@ type Target struct {
 	// Again are the config keys of secrets to be written although the state has
 	// their value: their holder has lost it.
 	Again []string
+	// Refresh has previews and ups read every resource anew: one was changed behind
+	// the state's back.
+	Refresh bool
 	// State is what the backend holds of the stack.
 	State engine.State
 

@@ -302,7 +302,10 @@ func (a *adoption) outlook() string {
 
 // rollFlag is what this call said beside its names.
 func (r *run) rollFlag() string {
-	if r.options.Roll {
+	switch {
+	case r.options.Anew:
+		return " --roll --anew"
+	case r.options.Roll:
 		return " --roll"
 	}
 	return ""

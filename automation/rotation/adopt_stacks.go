@@ -56,9 +56,10 @@ func (a *adoption) decide(ctx context.Context) error {
 		if c.nothing = a.done(c); c.nothing {
 			continue
 		}
-		c.rolls = a.options.Roll && !c.proven()
+		c.rolls = a.options.Anew || a.options.Roll && !c.proven()
 		a.jobs = append(a.jobs, c.job)
 		a.fill(c.job)
+		a.refreshed(c)
 		for _, t := range a.targetsOf(c.job) {
 			if !slices.Contains(up, t) && (c.rolls || a.lacks(t)) {
 				up = append(up, t)
@@ -67,6 +68,23 @@ func (a *adoption) decide(ctx context.Context) error {
 	}
 	a.targets = up
 	return nil
+}
+
+// refreshed has the stacks looked at anew whose config holds pass's value already
+// and whose consumers do not: their state says that there is nothing to do.
+func (a *adoption) refreshed(c *candidate) {
+	if !c.rolls {
+		return
+	}
+	for _, t := range a.targetsOf(c.job) {
+		// What a declared stack's holders lack is written again (again).
+		t.Refresh = t.Refresh || !t.Entry.Declared && (a.options.Anew || slices.ContainsFunc(c.answers, func(r proof.Result) bool {
+			return r.Answer != proof.Match && slices.ContainsFunc(t.Keys(), func(key string) bool {
+				ref := t.Refs[key]
+				return ref.Secret == c.secret.Name && ref.Consumer == r.Consumer && t.Values[key].Equal(c.current[ref.Entry])
+			})
+		}))
+	}
 }
 
 // toMend is a secret of which another value stands somewhere.
@@ -190,7 +208,7 @@ func (a *adoption) mate(ctx context.Context, t *rollout.Target, name, consumer s
 // there is nothing new to write down.
 func (a *adoption) done(c *candidate) bool {
 	last := c.log.Last()
-	if a.options.Roll && !c.proven() {
+	if a.options.Anew || a.options.Roll && !c.proven() {
 		return false
 	}
 	for _, e := range c.secret.Entries {

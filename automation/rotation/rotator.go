@@ -57,6 +57,10 @@ type Options struct {
 	AllowOther bool
 	// Roll: an adoption brings pass's value to every consumer first.
 	Roll bool
+	// Anew: and looks at everything anew, also where the journal and every answer
+	// say that nothing is to be done: what stands at the consumers and in the
+	// stacks' resources after it is the known state.
+	Anew bool
 	// Commit commits and pushes changed config files of stacks.
 	Commit bool
 }

@@ -38,6 +38,7 @@ Exit codes: 0 ok, 1 not adopted, 2 usage, 4 a consumer did not prove its value,
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&names, "secret", "s", nil, "`NAME` of a secret in the catalog; may be repeated")
 	flags.BoolVar(&o.Roll, "roll", false, "bring pass's value to consumers that do not prove it; nothing is issued or retired")
+	flags.BoolVar(&o.Anew, "anew", false, "with --roll: look at all anew, also where every consumer proves pass's value; what stands then is the known state")
 	flags.BoolVar(&o.PreviewOnly, "preview", false, "stop after the masked preview; nothing is changed")
 	a.completeNames(cmd)
 	return cmd
@@ -47,6 +48,9 @@ func (a *app) adopt(cmd *cobra.Command, names []string, o rotation.Options) erro
 	cat, err := a.loadCatalog()
 	if err != nil {
 		return err
+	}
+	if o.Anew && !o.Roll {
+		return misused("go run . adopt --roll --anew", "--anew goes with --roll")
 	}
 	if len(names) == 0 {
 		names = allNames(cat)

@@ -34,11 +34,20 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	return p.s.progress.Pause(func() error {
 		ok, err := p.terminal().Confirm("Go ahead?", yes(plan), "No")
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
-			return &rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{p.again()}}
+			return &declinedError{&rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{p.again()}}, err != nil}
 		}
 		return err
 	})
 }
+
+// declinedError is a no to what was shown before anything was done; aborted by
+// Ctrl-C, and not by an answer.
+type declinedError struct {
+	error
+	aborted bool
+}
+
+func (e *declinedError) Unwrap() error { return e.error }
 
 func yes(plan *rotation.Plan) string {
 	if slices.ContainsFunc(plan.Secrets, func(s rotation.SecretPlan) bool { return s.Adopts }) {

@@ -130,7 +130,7 @@ func (s *session) bucketDone(ctx context.Context, b *backend.Bucket, steps []buc
 		}
 	} else {
 		if len(steps) == 0 {
-			if err := s.say("bucket %s: nothing to do", b.Name()); err != nil {
+			if err := s.say(s.out, "bucket %s: nothing to do", b.Name()); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -63,7 +64,7 @@ func (a *app) unlock(ctx context.Context, name string) error {
 	}
 	locks, err := s.locks(ctx, name)
 	if err == nil {
-		err = s.takeAway(ctx, name, locks)
+		err = s.takeAway(ctx, name, locks, s.out)
 	}
 	s.progress.Close()
 	if a.opts.json && (err == nil || len(locks) > 0) {
@@ -148,15 +149,15 @@ func (s *session) ours(ctx context.Context, h *held) error {
 
 // takeAway removes the locks: those of the dead at once, others if a person
 // says so.
-func (s *session) takeAway(ctx context.Context, name string, locks []*held) error {
+func (s *session) takeAway(ctx context.Context, name string, locks []*held, out io.Writer) error {
 	a := s.app
 	if len(locks) == 0 {
-		return s.say("%s is not locked", name)
+		return s.say(out, "%s is not locked", name)
 	}
 	dead := true
 	for _, h := range locks {
 		dead = dead && h.holder == "dead"
-		if err := s.say("%s", h.text()); err != nil {
+		if err := s.say(out, "%s", h.text()); err != nil {
 			return err
 		}
 	}
@@ -169,11 +170,11 @@ func (s *session) takeAway(ctx context.Context, name string, locks []*held) erro
 		}
 		h.removed = true
 	}
-	if err := s.say("%s: the lock is taken away", name); err != nil {
+	if err := s.say(out, "%s: the lock is taken away", name); err != nil {
 		return err
 	}
 	for _, next := range afterUnlock(locks) {
-		if err := s.say("  %s %s", a.resultStyle().Dim("next:"), a.inPlace(next)); err != nil {
+		if err := s.say(out, "  %s %s", a.resultStyle().Dim("next:"), a.inPlace(next)); err != nil {
 			return err
 		}
 	}
@@ -216,11 +217,11 @@ func afterUnlock(locks []*held) []string {
 }
 
 // say prints a line of the result, but not beside a JSON document.
-func (s *session) say(format string, args ...any) error {
+func (s *session) say(out io.Writer, format string, args ...any) error {
 	if s.app.opts.json {
 		return nil
 	}
-	_, err := fmt.Fprintf(s.out, format+"\n", args...)
+	_, err := fmt.Fprintf(out, format+"\n", args...)
 	return err
 }
 
