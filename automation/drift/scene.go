@@ -2,6 +2,7 @@ package drift
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -32,7 +33,7 @@ type scene struct {
 	credits   once[map[string]*credit]
 	opens     once[map[string]*opened]
 	boxes     once[listed]
-	past      map[string]*history
+	past      map[past]*once[[]services.Credential]
 }
 
 // once reads something the first time that somebody asks for it.
@@ -47,7 +48,8 @@ func (o *once[T]) get(f func() T) T {
 }
 
 func newScene(c *Checker) *scene {
-	s := &scene{Checker: c, leased: map[string]bool{}, answers: map[string][]Consumer{}, issued: map[string]services.State{}, past: map[string]*history{}}
+	own := *c
+	s := &scene{Checker: &own, leased: map[string]bool{}, answers: map[string][]Consumer{}, issued: map[string]services.State{}, past: map[past]*once[[]services.Credential]{}}
 	for _, stack := range c.Catalog.Stacks {
 		if len(c.Stacks) == 0 || slices.Contains(c.Stacks, stack.Name) {
 			s.stacks = append(s.stacks, stack.Name)
@@ -57,10 +59,28 @@ func newScene(c *Checker) *scene {
 		on := slices.ContainsFunc(sec.Consumers, func(k secrets.Consumer) bool { return slices.Contains(c.Stacks, k.Stack) })
 		if len(c.Stacks) == 0 || on {
 			s.chosen = append(s.chosen, sec)
-			s.past[sec.Name] = &history{}
 		}
 	}
+	asker := *c.Asker
+	asker.Config = s.configs
+	own.Asker = &asker
 	return s
+}
+
+// configs gives consumers' questions the config that was opened already.
+func (s *scene) configs(ctx context.Context, stack string) (map[string]map[string]secrets.Value, error) {
+	o := s.open(ctx, stack)
+	if o == nil {
+		return nil, fmt.Errorf("stack %s is not looked at", stack)
+	}
+	if o.err != nil {
+		return nil, o.err
+	}
+	out := map[string]map[string]secrets.Value{}
+	for _, t := range o.targets {
+		out[t.Name] = t.Values
+	}
+	return out, nil
 }
 
 // whole reports whether everything is looked at, and not some stacks alone.

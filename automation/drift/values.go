@@ -44,7 +44,7 @@ func (s *scene) valueAt(ctx context.Context, sec secrets.Secret, consumer secret
 	r := s.Asker.Ask(ctx, q)
 	if (r.Answer == proof.Unknown || r.Answer == proof.Differs) && r.Has == "" {
 		// Pass's own history may know what it runs with.
-		for _, old := range s.olds(ctx, sec.Name) {
+		for _, old := range s.olds(ctx, sec.Name, depth) {
 			q.Known = append(q.Known, proof.Known{Name: oldValue, Values: old})
 		}
 		if len(q.Known) > 0 {
@@ -95,20 +95,27 @@ func (s *scene) answered(secret string, r proof.Result, c secrets.Consumer) {
 		Proof: string(r.Proof), Answer: string(r.Answer), Detail: r.Detail})
 }
 
-// history is what pass's git knows of a secret's older values.
-type history struct {
-	sync.Once
-	whole []services.Credential
-}
-
-// depth is how many older contents of an entry are looked at.
+// depth is how many older contents of an entry are looked at to name what a
+// consumer runs with.
 const depth = 3
+
+// past is how far back in a secret's history somebody wants to look.
+type past struct {
+	secret string
+	depth  int
+}
 
 // olds are whole credentials of the past, newest first: what stood in pass before.
 // Entries that were not changed together are combined by their place in history.
-func (s *scene) olds(ctx context.Context, secret string) []services.Credential {
-	h := s.past[secret]
-	h.Do(func() {
+func (s *scene) olds(ctx context.Context, secret string, depth int) []services.Credential {
+	s.mu.Lock()
+	h := s.past[past{secret, depth}]
+	if h == nil {
+		h = &once[[]services.Credential]{}
+		s.past[past{secret, depth}] = h
+	}
+	s.mu.Unlock()
+	return h.get(func() (all []services.Credential) {
 		sec, _ := s.Catalog.Secret(secret)
 		current := s.credit(ctx, secret).current
 		older := map[string][]secrets.Value{}
@@ -132,16 +139,16 @@ func (s *scene) olds(ctx context.Context, secret string) []services.Credential {
 				whole[name] = v
 			}
 			if any {
-				h.whole = append(h.whole, whole)
+				all = append(all, whole)
 			}
 		}
+		return all
 	})
-	return h.whole
 }
 
 // before reports whether the value is one that pass held before.
 func (s *scene) before(ctx context.Context, secret, entry string, v secrets.Value) bool {
-	for _, old := range s.olds(ctx, secret) {
+	for _, old := range s.olds(ctx, secret, depth) {
 		if v.Equal(old[entry]) {
 			return true
 		}

@@ -25,6 +25,8 @@ type app struct {
 	env  Env
 	opts globals
 	args []string
+	// nightly: doctor looks at a host without people.
+	nightly bool
 	// typed are values given on standard input: where the state backend's own key
 	// is dead, they open it.
 	typed services.Credential
@@ -102,7 +104,7 @@ Start with:  go run . doctor            what is missing on this machine
 		text, _, _ := strings.Cut(err.Error(), ": strconv.")
 		return misused(typed(path(cmd), "--help"), "%s", text)
 	})
-	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.revokeCommand(), a.rollbackCommand(), a.holdCommand(), a.adoptCommand(), a.driftCommand(), a.statusCommand(), a.historyCommand(), a.unlockCommand(), a.catalogCommand(), a.envCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
+	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.revokeCommand(), a.rollbackCommand(), a.holdCommand(), a.adoptCommand(), a.driftCommand(), a.scheduleCommand(), a.statusCommand(), a.historyCommand(), a.unlockCommand(), a.catalogCommand(), a.envCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
 	a.complete(root)
 	return root
 }

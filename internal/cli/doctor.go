@@ -23,19 +23,36 @@ type finding struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
 	Fix    string `json:"fix"`
+	// Note: it is met, and could be better.
+	Note bool `json:"note,omitempty"`
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "doctor",
+	var nightly bool
+	cmd := &cobra.Command{
+		Use:   "doctor [--nightly]",
 		Short: "Check every prerequisite and name the command that mends it",
 		Long: `Checks the programs, the pass store, the Pulumi CLI, the passphrase, every
 catalogued entry, the state's bucket, every service's present credential and
 every stack (by a preview), and names for each that fails the command that mends
-it. It changes nothing, but for a probe object in the bucket that it removes.`,
+it. It changes nothing, but for a probe object in the bucket that it removes.
+
+--nightly checks what a host needs on which the drift check runs by itself: that
+nothing asks for a passphrase or a login, that the key decrypts and can do
+nothing else, that the store is read-only here, and which credentials may do
+more than the check needs (a note: the same ones rotate).`,
+		Example: `  go run . doctor
+  go run . doctor --nightly`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.examine(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if nightly {
+				return a.examineNightly(cmd.Context())
+			}
+			return a.examine(cmd.Context())
+		},
 	}
+	cmd.Flags().BoolVar(&nightly, "nightly", false, "check what a host needs that runs the drift check by itself")
+	return cmd
 }
 
 // doctor is the quick part, without network: what this machine lacks.
@@ -242,6 +259,8 @@ func (s *session) credentials(ctx context.Context) []finding {
 			out = append(out, finding{Name: name, Detail: string(report.State) + ": " + report.Detail, Fix: s.app.inPlace("go run . rotate --secret " + secret.Name + " --new")})
 		case len(report.Missing) > 0:
 			out = append(out, finding{Name: name, Detail: "it may not: " + strings.Join(report.Missing, ", "), Fix: "give it these permissions at " + secret.Dashboard.URL})
+		case s.app.nightly:
+			out = append(out, s.power(secret, cred, report))
 		default:
 			out = append(out, good(name, strings.TrimSpace(report.Mode+" "+report.Detail)))
 		}
@@ -302,6 +321,9 @@ func (a *app) listFindings(findings []finding) {
 	said := map[string]bool{}
 	for _, f := range findings {
 		mark := ui.Cell{Text: "ok"}
+		if f.Note {
+			mark = ui.Cell{Text: "note", Paint: style.Warn}
+		}
 		if !f.OK {
 			mark = ui.Cell{Text: "missing", Paint: style.Bad}
 		}

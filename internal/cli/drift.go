@@ -153,11 +153,11 @@ func (a *app) checked(ctx context.Context, o driftOptions) (drift.Report, *sessi
 // check looks at everything once.
 func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, error) {
 	a := s.app
-	c, err := s.driftChecker(o)
-	if err != nil {
-		return drift.Report{}, err
-	}
-	found, err := c.Check(ctx)
+	// The check reads everything once; what mends it needs the store itself.
+	whole := s.store
+	s.store = whole.Still()
+	found, err := s.driftChecker(o).Check(ctx)
+	s.store = whole
 	if err != nil {
 		return drift.Report{}, err
 	}
@@ -176,7 +176,7 @@ func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, erro
 }
 
 // driftChecker has what the check needs of a session.
-func (s *session) driftChecker(o driftOptions) (*drift.Checker, error) {
+func (s *session) driftChecker(o driftOptions) *drift.Checker {
 	r := s.rotator()
 	search := o.search
 	if len(search) == 0 {
@@ -194,7 +194,7 @@ func (s *session) driftChecker(o driftOptions) (*drift.Checker, error) {
 		},
 		Abroad: abroad{s}, Key: s.key, Folders: s.folders(), Search: search, Stacks: o.stacks,
 		Hide: func(v ...secrets.Value) { s.redactor.Add(v...) }, Watch: watch{s.progress}, Next: func(err error) string { return s.app.nextOf(err)[0] }, Now: time.Now,
-	}, nil
+	}
 }
 
 // folders are where the stacks' config files lie.

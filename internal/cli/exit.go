@@ -8,6 +8,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/notify"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
@@ -65,6 +66,7 @@ func exitCode(err error) int {
 		held     *journal.HeldError
 		catalog  *secrets.CatalogError
 		answered *services.Error
+		notice   *notify.Error
 	)
 	switch {
 	case err == nil:
@@ -73,7 +75,7 @@ func exitCode(err error) int {
 		return status.code
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &usage), errors.As(err, &catalog):
+	case errors.As(err, &usage), errors.As(err, &catalog), errors.As(err, &notice) && notice.Misused:
 		return exitUsage
 	case errors.As(err, &taken), errors.As(err, &held):
 		return exitHeld

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sanmarcsoft/secret-rotation/internal/notify"
 )
 
 // fail ends a run that went wrong: the message and what to type next go to
@@ -144,7 +146,25 @@ func looseSandbox(root *cobra.Command, args []string) string {
 
 // join is the call with the folder where it belongs.
 func join(args []string, dir string) []string {
+	args = withoutAddresses(args)
 	at := slices.Index(args, "--sandbox")
 	out := append([]string{"go run ."}, args[:at]...)
 	return append(append(out, "--sandbox="+dir), args[at+2:]...)
+}
+
+// withoutAddresses are the words of a call without the addresses of those who
+// are told, which hold tokens.
+func withoutAddresses(args []string) []string {
+	out := slices.Clone(args)
+	for i, word := range out {
+		for _, flag := range []string{"--notify", "--heartbeat"} {
+			switch {
+			case word == flag && i+1 < len(out) && !notify.Reference(out[i+1]):
+				out[i+1] = "URL"
+			case strings.HasPrefix(word, flag+"=") && !notify.Reference(word[len(flag)+1:]):
+				out[i] = flag + "=URL"
+			}
+		}
+	}
+	return out
 }

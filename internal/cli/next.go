@@ -14,6 +14,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/notify"
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
@@ -44,6 +45,8 @@ func nextOf(err error) []string {
 		case *store.Error:
 			add(e.Next)
 		case *services.Error:
+			add(e.Next)
+		case *notify.Error:
 			add(e.Next)
 		case *worldError:
 			add(e.next)

@@ -13,6 +13,7 @@ func mend(doc *openapi3.T) {
 		typePathParameters(item.Parameters)
 		for _, op := range item.Operations() {
 			typePathParameters(op.Parameters)
+			op.Parameters = withoutNested(op.Parameters)
 			separateFailures(op)
 		}
 	}
@@ -29,6 +30,22 @@ func typePathParameters(parameters openapi3.Parameters) {
 			p.Value.Schema = openapi3.NewStringSchema().NewRef()
 		}
 	}
+}
+
+// withoutNested drops optional query parameters that are lists in brackets
+// (expand[]=…): the validator knows that style for objects alone, and complains
+// where the parameter is not given.
+func withoutNested(parameters openapi3.Parameters) openapi3.Parameters {
+	var out openapi3.Parameters
+	for _, p := range parameters {
+		v := p.Value
+		list := v != nil && v.Schema != nil && v.Schema.Value.Type.Is("array")
+		if list && v.In == openapi3.ParameterInQuery && v.Style == openapi3.SerializationDeepObject && !v.Required {
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // separateFailures frees a failure from the form of a success: Cloudflare asks

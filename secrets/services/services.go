@@ -42,6 +42,9 @@ type Report struct {
 	// live credential with something missing is not fit to replace another
 	// that has it.
 	Missing []string
+	// Writes lists what the credential may do beyond reading, in the service's
+	// words; empty also where the service does not say.
+	Writes []string
 	// Checked names the entries that the outcome is about, and so those whose
 	// wrong value must come back Dead; an entry that is not among them has no
 	// door to knock at (a webhook's signing secret).

@@ -59,6 +59,13 @@ func (s *Store) config(ctx context.Context, args ...string) string {
 
 // repository looks at the store's repository; nil where it has none.
 func (s *Store) repository(ctx context.Context, op string) (*repository, error) {
+	if s.still != nil {
+		return s.still.repository(func() (*repository, error) { return s.look(ctx, op) })
+	}
+	return s.look(ctx, op)
+}
+
+func (s *Store) look(ctx context.Context, op string) (*repository, error) {
 	// git's own "not a git repository" is also what it says of a broken one.
 	if !exists(filepath.Join(s.dir, ".git")) {
 		return nil, nil

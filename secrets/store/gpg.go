@@ -156,17 +156,25 @@ func (s *Store) whyNoKey(ctx context.Context, wanted []string, byHand string) (K
 }
 
 // usable asks the agent whether it has the key without a passphrase, or its
-// passphrase at hand: S KEYINFO grip type serial id cached protection …
+// passphrase at hand.
 func (s *Store) usable(ctx context.Context, grip string) bool {
+	return s.keyInfo(ctx, grip, 6) == "1" || s.keyInfo(ctx, grip, 7) == "C"
+}
+
+// keyInfo is a field of the agent's answer about a key, which begins S KEYINFO
+// grip type serial id cached protection; empty: it has none.
+func (s *Store) keyInfo(ctx context.Context, grip string, field int) string {
 	program, found := find(s.gpgEnv, "gpg-connect-agent")
 	if !found {
-		return false
+		return ""
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	out, err := run(ctx, command{program: program, args: []string{"KEYINFO " + grip, "/bye"}, dir: s.dir, env: s.gpgEnv})
-	f := strings.Fields(string(out.stdout))
-	return err == nil && len(f) > 7 && f[1] == "KEYINFO" && (f[6] == "1" || f[7] == "C")
+	if f := strings.Fields(string(out.stdout)); err == nil && len(f) > 7 && f[1] == "KEYINFO" {
+		return f[field]
+	}
+	return ""
 }
 
 // holdsKey: an id of zeros is a recipient who was left anonymous, so any key may

@@ -21,6 +21,13 @@ const (
 // is the entry, as for pass. Kinds: Missing (with entries of a similar name),
 // Folder, Name, Symlink, NoKey, Locked, Damaged, Timeout, Canceled, Gpg, Disk.
 func (s *Store) Read(ctx context.Context, path string) (Entry, error) {
+	if s.still != nil {
+		return s.still.read(path, func() (Entry, error) { return s.open(ctx, path) })
+	}
+	return s.open(ctx, path)
+}
+
+func (s *Store) open(ctx context.Context, path string) (Entry, error) {
 	ciphertext, err := s.file(path)
 	if err != nil {
 		return Entry{}, err

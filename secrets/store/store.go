@@ -56,6 +56,8 @@ type Store struct {
 	umask       fs.FileMode
 	// stage is called at each step of a write; tests end the process there.
 	stage func(step string)
+	// still remembers what was read; nil outside of a look.
+	still *still
 }
 
 // Open finds the store and the programs it needs. It fails with Kind NotAStore

@@ -196,11 +196,16 @@ func (c *Client) policies(ctx context.Context, token secrets.Value, id string, o
 	}
 	for _, policy := range own.Policies {
 		for _, group := range policy.PermissionGroups {
-			if policy.Effect == shared.TokenPolicyEffectAllow && group.Name == writeGroup {
-				report.Detail = "the token's own policies let it write Worker secrets"
-				return nil
+			// Cloudflare names a group by what it is about and Read, Write, Edit, Run….
+			if policy.Effect == shared.TokenPolicyEffectAllow && !strings.HasSuffix(group.Name, " Read") && !slices.Contains(report.Writes, group.Name) {
+				report.Writes = append(report.Writes, group.Name)
 			}
 		}
+	}
+	slices.Sort(report.Writes)
+	if slices.Contains(report.Writes, writeGroup) {
+		report.Detail = "the token's own policies let it write Worker secrets"
+		return nil
 	}
 	report.Missing = append(report.Missing, writeGroup)
 	return nil

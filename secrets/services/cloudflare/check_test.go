@@ -110,6 +110,7 @@ func TestCheckAlive(t *testing.T) {
 		require.Equal(t, account, report.Account)
 		require.Empty(t, report.Missing)
 		require.Contains(t, report.Detail, "policies let it write")
+		require.Equal(t, []string{"Workers Scripts Write"}, report.Writes)
 		require.Equal(t, []string{"api-token"}, report.Checked)
 	}
 }

@@ -6,8 +6,10 @@ package github
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -136,27 +138,13 @@ func (c *connection) secret(ctx context.Context, name string) (*sdk.Secret, erro
 	return got, err
 }
 
-// Names lists the names of the place's secrets, sorted by GitHub.
+// Names lists the names of the place's secrets, sorted.
 func (c *Client) Names(ctx context.Context, token secrets.Value, p Place) ([]string, error) {
-	conn, err := c.connect(token, "listing the secrets of "+p.String(), p)
+	all, err := c.All(ctx, token, p)
 	if err != nil {
 		return nil, err
 	}
-	names, total := []string{}, 1
-	for page := 1; len(names) < total; page++ {
-		var list sdk.Secrets
-		if err := conn.call(ctx, http.MethodGet, "?per_page=100&page="+strconv.Itoa(page), nil, &list); err != nil {
-			return nil, err
-		}
-		if len(list.Secrets) == 0 {
-			break
-		}
-		for _, s := range list.Secrets {
-			names = append(names, s.Name)
-		}
-		total = list.TotalCount
-	}
-	return names, nil
+	return slices.Sorted(maps.Keys(all)), nil
 }
 
 // All says of every secret of the place when it was last set, by GitHub's clock,
