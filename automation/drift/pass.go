@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
@@ -69,6 +70,10 @@ func (s *scene) listed(ctx context.Context, out *sheet) {
 		return
 	}
 	known := s.catalogued()
+	if s.promoted(ctx) && !slices.Contains(paths, secrets.FingerprintKeyPath) {
+		out.find(Finding{Code: MissingEntry, Subject: secrets.FingerprintKeyPath, Severity: Error, Fix: "pass git log --diff-filter=D --oneline -- " + secrets.FingerprintKeyPath + ".gpg",
+			Detail: "the key of fingerprints is gone, so that the journal does not tell any more which value is in use: revert the commit that removed it"})
+	}
 	for _, p := range paths {
 		if s.whole() && !known[p] && s.covers(p) {
 			out.find(Finding{Code: UnknownEntry, Subject: p, Severity: Warning, Fix: "go run . catalog init",
@@ -85,6 +90,11 @@ func (s *scene) listed(ctx context.Context, out *sheet) {
 				Detail: "the catalog names it, and pass does not have it: the commit that removed it can be reverted (pass git revert COMMIT), or pass insert makes it anew"})
 		}
 	}
+}
+
+// promoted reports whether the journal holds fingerprints.
+func (s *scene) promoted(ctx context.Context) bool {
+	return slices.ContainsFunc(s.standing(ctx), func(st rotation.Standing) bool { return len(st.Last.Promoted) > 0 })
 }
 
 // owner is the chosen secret that has the entry; empty if none has.

@@ -112,3 +112,13 @@ func TestARotationUnderWayExplainsWhatItTouches(t *testing.T) {
 	require.False(t, activity{}.any())
 	require.True(t, activity{grace: true}.any())
 }
+
+// A rotation that somebody left at a question hides nothing for ever.
+func TestALeaseIsNotUnderWayForEver(t *testing.T) {
+	s := company(t)
+	held := func(ago time.Duration) error { return &journal.HeldError{Name: "clerk", Since: s.Now().Add(-ago)} }
+	require.True(t, s.underWay(held(time.Minute)))
+	require.False(t, s.underWay(held(7*time.Hour)))
+	require.False(t, s.underWay(nil))
+	require.False(t, s.underWay(errors.New("the journal cannot be read")))
+}
