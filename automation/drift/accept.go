@@ -22,11 +22,19 @@ func accept(all []Finding, accepted []journal.Acceptance, now time.Time) []Findi
 	return all
 }
 
-func acceptedGap(g Gap, accepted []journal.Acceptance, now time.Time) bool {
-	for _, a := range accepted {
-		if a.Covers(GapCode, g.Subject, now) {
-			return true
+// acceptGaps parts what could not be checked by whether somebody has accepted that.
+func acceptGaps(all []Gap, accepted []journal.Acceptance, now time.Time) (open, taken []Gap) {
+	for _, g := range all {
+		for _, a := range accepted {
+			if a.Covers(GapCode, g.Subject, now) {
+				g.Accepted = &Acceptance{By: a.By, At: a.At, Until: a.Until, Reason: a.Reason}
+			}
+		}
+		if g.Accepted == nil {
+			open = append(open, g)
+		} else {
+			taken = append(taken, g)
 		}
 	}
-	return false
+	return open, taken
 }

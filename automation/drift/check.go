@@ -142,12 +142,12 @@ func (c *Checker) Check(ctx context.Context) (Report, error) {
 	}
 	for i := range all {
 		calm := slices.DeleteFunc(sheets[i].findings, busy.finding)
-		report.Layers[i].Gaps = slices.DeleteFunc(sheets[i].gaps, func(g Gap) bool { return busy.gap(g) || acceptedGap(g, accepted, c.Now()) })
+		report.Layers[i].Gaps, report.Layers[i].AcceptedGaps = acceptGaps(slices.DeleteFunc(sheets[i].gaps, busy.gap), accepted, c.Now())
 		report.Layers[i].Status = status(calm, report.Layers[i].Gaps)
 		report.Findings = append(report.Findings, calm...)
 	}
 	report.Findings = accept(settle(sortFindings(report.Findings)), accepted, c.Now())
-	report.Answer = answer(report.Findings, report.Layers, busy.any())
+	report.Answer, report.Busy = answer(report.Findings, report.Layers, busy.any()), busy.names()
 	s.show(ctx, &report)
 	return report, nil
 }
@@ -230,6 +230,18 @@ type activity struct {
 // longest is how long a rotation may be under way, with a person at a dashboard,
 // until what it works on is looked at like everything else.
 const longest = 6 * time.Hour
+
+// names are those of the secrets and stacks, sorted.
+func (a activity) names() (out []string) {
+	for name := range a.secrets {
+		out = append(out, name)
+	}
+	for name := range a.stacks {
+		out = append(out, "stack/"+name)
+	}
+	slices.Sort(out)
+	return out
+}
 
 func (a activity) any() bool { return a.grace || len(a.secrets)+len(a.stacks) > 0 }
 

@@ -1,14 +1,9 @@
 package drift
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -116,62 +111,6 @@ func (s *scene) declares(dir, stack, key string) bool {
 		}
 	}
 	return false
-}
-
-// maxDotenv bounds what is read of a .env file, in bytes.
-const maxDotenv = 1 << 20
-
-// dotenv looks through the .env files below the folders to be searched.
-func (s *scene) dotenv(values []known, out *sheet) {
-	for _, root := range s.Search {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case errors.Is(err, fs.ErrPermission) && path != root:
-				return fs.SkipDir
-			case err != nil:
-				return err
-			case d.IsDir() && path != root && (d.Name() == ".git" || d.Name() == "node_modules" || d.Name() == ".sandbox"):
-				return fs.SkipDir
-			case d.Type().IsRegular() && (d.Name() == ".env" || strings.HasPrefix(d.Name(), ".env.") || d.Name() == ".dev.vars" || strings.HasSuffix(d.Name(), ".env")):
-				s.dotenvFile(root, path, values, out)
-			}
-			return nil
-		})
-		if err != nil {
-			out.gap("file/"+root, err, "go run . drift --search DIR")
-		}
-	}
-}
-
-// dotenvFile compares the values of NAME=VALUE lines, quoted or not.
-func (s *scene) dotenvFile(root, path string, values []known, out *sheet) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxDotenv {
-		err = fmt.Errorf("%s is too big for a .env file", path)
-	}
-	var raw []byte
-	if err == nil {
-		raw, err = os.ReadFile(path)
-	}
-	if err != nil {
-		out.gap("file/"+plain(path), err, "ls -l "+path)
-		return
-	}
-	defer clear(raw)
-	rel, _ := filepath.Rel(root, path)
-	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
-		name, value, ok := bytes.Cut(bytes.TrimSpace(lines.Bytes()), []byte{'='})
-		name = bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(name), []byte("export ")))
-		if !ok || bytes.HasPrefix(name, []byte{'#'}) {
-			continue
-		}
-		v := secrets.NewValue(bytes.Trim(bytes.TrimSpace(value), `"'`))
-		for _, k := range values {
-			if k.value.Equal(v) {
-				s.copied(join("file", plain(filepath.ToSlash(rel)), plain(string(name))), "file "+path, k, out)
-			}
-		}
-	}
 }
 
 // otherWorkers looks for Workers that the catalog does not know and that have a

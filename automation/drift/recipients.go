@@ -107,7 +107,9 @@ func (u *unlike) anew(folder string) Finding {
 	if folder != "." {
 		f.Fix = "pass init --path=" + quoted(folder) + " " + strings.Join(ids, " ")
 	}
-	distinct := func(ids []string) string { return strings.Join(slices.Compact(slices.Sorted(slices.Values(ids))), ", ") }
+	distinct := func(ids []string) string {
+		return strings.Join(slices.Compact(slices.Sorted(slices.Values(ids))), ", ")
+	}
 	switch {
 	case len(u.strangers) > 0:
 		f.Severity = Error

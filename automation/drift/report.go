@@ -134,6 +134,9 @@ type Layer struct {
 	Seconds float64 `json:"seconds"`
 	// Gaps are what could not be checked; each makes the status unknown.
 	Gaps []Gap `json:"gaps,omitempty"`
+	// AcceptedGaps could not be checked either: somebody has taken them out of the
+	// answer, until a day.
+	AcceptedGaps []Gap `json:"accepted_gaps,omitempty"`
 }
 
 // Gap is something that could not be checked.
@@ -142,6 +145,8 @@ type Gap struct {
 	Subject string `json:"subject"`
 	Detail  string `json:"detail"`
 	Fix     string `json:"fix"`
+	// Accepted is set for one that somebody has accepted.
+	Accepted *Acceptance `json:"accepted,omitempty"`
 }
 
 // Report is the result of a check. The first four fields of its JSON form are a
@@ -154,6 +159,9 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	Layers   []Layer   `json:"layers"`
 
+	// Busy are the secrets, and stacks as stack/NAME, on which somebody works: what
+	// was seen of them is no standing and is left out.
+	Busy []string `json:"busy,omitempty"`
 	// World is empty for the company's, else the sandbox's folder.
 	World   string   `json:"world,omitempty"`
 	Secrets []Secret `json:"secrets"`

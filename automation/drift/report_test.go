@@ -74,8 +74,10 @@ func TestAcceptedFindingsStayInTheReport(t *testing.T) {
 	require.Equal(t, "theirs", out[0].Accepted.Reason)
 	require.True(t, out[1].Counts(), "another Worker's is not meant")
 	require.True(t, out[2].Counts(), "its day has come")
-	require.True(t, acceptedGap(Gap{Subject: "cloudflare/list"}, accepted, now))
-	require.False(t, acceptedGap(Gap{Subject: "cloudflare"}, accepted, now))
+	open, taken := acceptGaps([]Gap{{Subject: "cloudflare/list"}, {Subject: "cloudflare"}}, accepted, now)
+	require.Equal(t, []Gap{{Subject: "cloudflare"}}, open)
+	require.Len(t, taken, 1, "it stays in the report")
+	require.NotNil(t, taken[0].Accepted)
 }
 
 func TestBelow(t *testing.T) {

@@ -3,6 +3,7 @@ package drift
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +121,10 @@ func TestCopiesInFiles(t *testing.T) {
 	write("prod.env", "A=1\r\nB=sk_live_0123456789abcdef\r\n")
 	write("shop/node_modules/x/.env", "KEY=sk_live_0123456789abcdef\n")
 	write("shop/main.go", "KEY=sk_live_0123456789abcdef\n")
+	write("long/.env", "CERT="+strings.Repeat("x", 100_000)+"\nKEY=sk_live_0123456789abcdef # the live one\n")
+	write("elsewhere/vars", "LINKED=sk_live_0123456789abcdef\n")
+	require.NoError(t, os.Symlink(filepath.Join(dir, "elsewhere", "vars"), filepath.Join(dir, "long", ".env.local")))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "shop", "x.env"), 0o700))
 	s := company(t)
 	s.Search = []string{dir}
 	var out sheet
@@ -131,7 +136,7 @@ func TestCopiesInFiles(t *testing.T) {
 		require.Equal(t, "stripe", f.Secret)
 		require.NotContains(t, f.Detail+f.Fix, "sk_live_", "a finding holds no value")
 	}
-	require.ElementsMatch(t, []string{"file/shop/.env/KEY", "file/shop/.dev.vars/THE_KEY", "file/prod.env/B"}, subjects)
+	require.ElementsMatch(t, []string{"file/shop/.env/KEY", "file/shop/.dev.vars/THE_KEY", "file/prod.env/B", "file/long/.env/KEY", "file/long/.env.local/LINKED"}, subjects)
 	require.Empty(t, out.gaps)
 
 	out = sheet{next: func(error) string { return "" }}

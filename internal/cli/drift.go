@@ -172,8 +172,10 @@ func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, erro
 		found.Findings[i].Fix = a.inPlace(found.Findings[i].Fix)
 	}
 	for _, l := range found.Layers {
-		for i := range l.Gaps {
-			l.Gaps[i].Fix = a.inPlace(l.Gaps[i].Fix)
+		for _, gaps := range [][]drift.Gap{l.Gaps, l.AcceptedGaps} {
+			for i := range gaps {
+				gaps[i].Fix = a.inPlace(gaps[i].Fix)
+			}
 		}
 	}
 	return found, nil

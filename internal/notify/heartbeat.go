@@ -86,7 +86,7 @@ func well(r drift.Report) bool {
 	}
 	for _, l := range r.Layers {
 		// Drift without a finding that counts is what somebody accepted.
-		if l.Status != drift.StatusOK && l.Status != drift.StatusDrift || len(l.Gaps) > 0 {
+		if l.Status != drift.StatusOK && l.Status != drift.StatusDrift || len(l.Gaps)+len(l.AcceptedGaps) > 0 {
 			return false
 		}
 	}

@@ -156,12 +156,14 @@ func known(before []Known, r drift.Report) []Known {
 			add(Known{string(f.Code), f.Subject, r.CheckedAt})
 		}
 	}
-	gaps := false
+	// What is not looked at, or is being worked on, is not resolved.
+	gaps := len(r.Busy) > 0
 	for _, l := range r.Layers {
 		for _, g := range l.Gaps {
 			gaps = true
 			add(Known{CannotTell, l.Name + "/" + g.Subject, r.CheckedAt})
 		}
+		gaps = gaps || len(l.AcceptedGaps) > 0
 	}
 	for _, b := range before {
 		if at, still := in[b.key()]; still {

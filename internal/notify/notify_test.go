@@ -75,6 +75,18 @@ func unable(r drift.Report, subject string) drift.Report {
 	return r
 }
 
+// taken has a gap that somebody has accepted.
+func taken(r drift.Report) drift.Report {
+	r.Layers = append(r.Layers, drift.Layer{Name: "issuers", Status: drift.StatusOK, AcceptedGaps: []drift.Gap{{Subject: "cloudflare/list", Accepted: &drift.Acceptance{By: "eva"}}}})
+	return r
+}
+
+// busy is a check while somebody works on the secret.
+func busy(r drift.Report) drift.Report {
+	r.Busy = []string{"clerk"}
+	return r
+}
+
 func found(subject string) drift.Finding {
 	return drift.Finding{Code: drift.ValueDiffers, Subject: subject, Severity: drift.Error, Detail: "it runs with a value that nobody knows", Fix: "go run . rotate --secret " + subject}
 }
@@ -103,11 +115,14 @@ func TestToldOnceWhenNewAndOnceWhenResolved(t *testing.T) {
 		{unable(night(5, drift.Unknown), "clerk"), []string{"unknown (was drift), 1 new", "CANNOT TELL issuers/clerk", "Clerk did not answer", "fix: go run . doctor"}, []string{"RESOLVED"}},
 		{unable(night(6, drift.Unknown), "clerk"), nil, nil},
 		{night(7, drift.Drift, found("clerk/a"), accepted), []string{"CAN BE CHECKED AGAIN issuers/clerk", "ACCEPTED value-differs stripe/c", "by eva until 2026-04-01: until the move"}, []string{"NEW", "clerk/a"}},
-		{night(8, drift.Clean), []string{"clean (was drift), 1 resolved", "RESOLVED value-differs clerk/a"}, []string{"NEW", "stripe/c"}},
-		{night(9, drift.Clean), nil, nil},
-		{night(10, drift.Drift, found("clerk/a")), []string{"NEW error value-differs clerk/a"}, nil},
+		// Nor is what somebody works on, or what was accepted to be out of sight.
+		{busy(night(8, drift.InProgress)), nil, nil},
+		{taken(night(9, drift.Clean)), nil, nil},
+		{night(10, drift.Clean), []string{"secret-rotation: clean, 1 resolved", "RESOLVED value-differs clerk/a"}, []string{"NEW", "stripe/c"}},
+		{night(11, drift.Clean), nil, nil},
+		{night(12, drift.Drift, found("clerk/a")), []string{"NEW error value-differs clerk/a"}, nil},
 		// A report from before what was told last is not news.
-		{night(9, drift.Clean), nil, nil},
+		{night(11, drift.Clean), nil, nil},
 	} {
 		require.NoError(t, parse(t, dir, b.url).Run(t.Context(), c.report))
 		got := b.taken()

@@ -46,6 +46,9 @@ func headline(r drift.Report) string {
 	gaps := countGaps(r)
 	switch verdict(r) {
 	case drift.Clean:
+		if n := len(acceptedGaps(r)); n > 0 {
+			return "Clean: nothing to do; " + count(n, "thing", "things") + " not checked, which was accepted"
+		}
 		return "Clean: nothing to do"
 	case drift.InProgress:
 		return "In progress: " + underWay(r)
@@ -159,7 +162,20 @@ func groupOf(findings []drift.Finding) []group {
 	return groups
 }
 
-func ofKind(r drift.Report, is func(drift.Finding) bool) []drift.Finding { return pick(r.Findings, is) }
+func ofKind(r drift.Report, is func(drift.Finding) bool) []drift.Finding {
+	return pick(append(slices.Clone(r.Findings), acceptedGaps(r)...), is)
+}
+
+// acceptedGaps are what could not be checked and somebody has accepted, shown beside
+// the findings that were.
+func acceptedGaps(r drift.Report) (out []drift.Finding) {
+	for _, l := range r.Layers {
+		for _, g := range l.AcceptedGaps {
+			out = append(out, drift.Finding{Code: drift.GapCode, Subject: g.Subject, Severity: drift.Warning, Detail: "not checked: " + g.Detail, Fix: g.Fix, Accepted: g.Accepted})
+		}
+	}
+	return out
+}
 
 func accepted(f drift.Finding) bool { return f.Accepted != nil }
 func info(f drift.Finding) bool     { return f.Accepted == nil && !f.Counts() }
