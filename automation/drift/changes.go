@@ -125,6 +125,9 @@ func (s *scene) worker(ctx context.Context, d declared, spans []span, since time
 	}
 }
 
+// deployment ends the subject of what is wrong with which version serves.
+const deployment = "/deployment"
+
 // deployed finds a Worker whose newest version does not serve: after a rollback of
 // code, secrets of old run again; and no secret can be written (code 10215).
 func (s *scene) deployed(d declared, all []cloudflare.Version, now cloudflare.Deployment, out *sheet) {
@@ -135,7 +138,7 @@ func (s *scene) deployed(d declared, all []cloudflare.Version, now cloudflare.De
 	for _, share := range now.Shares {
 		serving = append(serving, share.Version)
 	}
-	f := Finding{Code: ForeignChange, Subject: subject(d.holder) + "/deployment", Severity: Warning, stack: s.stackAt(d),
+	f := Finding{Code: ForeignChange, Subject: subject(d.holder) + deployment, Severity: Warning, stack: s.stackAt(d),
 		Detail: "its newest version does not serve, so no secret can be written and a rotation would be refused; what serves: " + strings.Join(serving, ", "),
 		Fix:    "wrangler versions deploy " + all[0].ID + "@100% --yes --name " + d.holder.Name}
 	if now.TriggeredBy == "rollback" {
@@ -156,7 +159,7 @@ func (s *scene) versions(ctx context.Context, d declared, all []cloudflare.Versi
 			break
 		}
 		if v.Created.After(since.Add(skew)) {
-			f := Finding{Code: ForeignChange, Subject: at, Severity: Warning, stack: s.stackAt(d),
+			f := Finding{Code: ForeignChange, Subject: at, Severity: Warning, stack: s.stackAt(d), holder: at,
 				Detail: fmt.Sprintf("somebody changed its secrets on %s (version %s, by %s through %s), and it was no rotation", v.Created.UTC().Format(time.DateTime), v.ID, orSomebody(v.Author), v.Source)}
 			out.find(f.mendedBy(s.known(ctx, secretAt(d))))
 			break

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -188,6 +189,18 @@ func settle(all []Finding) []Finding {
 	}
 	missing := func(subject string) bool {
 		return slices.ContainsFunc(all, func(f Finding) bool { return f.Code == MissingAtConsumer && below(f.Subject, subject) })
+	}
+	// No secret can be written to a Worker whose newest version does not serve.
+	undeployed := map[string]Finding{}
+	for _, f := range all {
+		if place, ok := strings.CutSuffix(f.Subject, deployment); ok && f.Code == ForeignChange {
+			undeployed[place] = f
+		}
+	}
+	for i, f := range all {
+		if first, ok := undeployed[f.holder]; ok && f.holder != "" {
+			all[i].Repair, all[i].Fix = Repair{}, first.Fix
+		}
 	}
 	return slices.DeleteFunc(all, func(f Finding) bool {
 		switch f.Code {

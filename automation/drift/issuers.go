@@ -73,7 +73,7 @@ func (s *scene) endpoints(ctx context.Context, sec secrets.Secret, cred services
 	newest := map[string]stripe.Endpoint{}
 	for _, e := range all {
 		if was, ok := newest[e.URL]; ok && !e.Disabled && !was.Disabled {
-			out.find(Finding{Code: UnlistedCredential, Subject: sec.Service + "/" + plain(was.ID), Secret: sec.Name, Severity: Warning, Fix: byHand(sec.Dashboard.URL, "delete webhook endpoint "+was.ID),
+			out.find(Finding{Code: UnlistedCredential, Subject: sec.Service + "/" + plain(was.ID), Secret: sec.Name, Severity: Warning, Fix: byHand(sec.Dashboard.URL, "of the webhook endpoints "+was.ID+" and "+e.ID+" delete the one whose signing secret is not in pass"),
 				Detail: fmt.Sprintf("webhook endpoint %s (made on %s) has the same address as %s, so two signing secrets are valid, and pass holds one", was.ID, was.Created.UTC().Format(time.DateOnly), e.ID)})
 		}
 		if !e.Disabled {

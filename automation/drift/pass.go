@@ -142,39 +142,3 @@ func (s *scene) catalogued() map[string]bool {
 	}
 	return out
 }
-
-// recipients looks at the keys that the secrets are encrypted to: an entry whose
-// keys have all ended can be changed by nobody.
-func (s *scene) recipients(ctx context.Context, out *sheet) {
-	told := map[string]bool{}
-	folders := map[string]bool{}
-	for _, sec := range s.chosen {
-		for _, e := range sec.Entries {
-			// All entries of a folder have the same keys.
-			if folder := path.Dir(e.Path); folders[folder] {
-				continue
-			} else {
-				folders[folder] = true
-			}
-			keys, err := s.Store.Recipients(ctx, e.Path)
-			if store.KindOf(err) == store.Expired {
-				out.find(Finding{Code: Expiring, Subject: "pass/" + path.Dir(e.Path), Severity: Error, Detail: "a key that its entries are encrypted to has expired, so none can be written: " + err.Error(),
-					Fix: s.Next(err)})
-				continue
-			}
-			if err != nil {
-				out.gap("pass/"+path.Dir(e.Path), err, "pass git log -- .gpg-id")
-				continue
-			}
-			for _, k := range keys {
-				if told[k.Fingerprint] || k.Expires.IsZero() || k.Expires.After(s.Now().Add(soon)) {
-					continue
-				}
-				told[k.Fingerprint] = true
-				out.find(Finding{Code: Expiring, Subject: "key/" + k.Fingerprint, Severity: Warning,
-					Detail: "the key that pass encrypts to ends on " + k.Expires.UTC().Format(time.DateOnly) + "; after that no entry can be written",
-					Fix:    "gpg --quick-set-expire " + k.Fingerprint + " 1y '*' && gpg --quick-set-expire " + k.Fingerprint + " 1y"})
-			}
-		}
-	}
-}

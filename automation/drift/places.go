@@ -68,7 +68,7 @@ func (s *scene) namesOf(ctx context.Context, d declared, out *sheet) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.names)) {
 		if o := d.names[name]; !slices.Contains(listed, name) {
-			f := Finding{Code: MissingAtConsumer, Subject: join(o.secret, o.consumer, name), Secret: o.secret, Severity: Error, stack: o.stack,
+			f := Finding{Code: MissingAtConsumer, Subject: join(o.secret, o.consumer, name), Secret: o.secret, Severity: Error, stack: o.stack, holder: subject(d.holder),
 				Detail: d.holder.String() + " does not have " + name}
 			out.find(f.mendedBy(s.repair(ctx, o.secret, false)))
 		}
@@ -87,7 +87,7 @@ func (s *scene) namesOf(ctx context.Context, d declared, out *sheet) {
 func (s *scene) gone(d declared, err error, out *sheet) {
 	for _, name := range slices.Sorted(maps.Keys(d.names)) {
 		o := d.names[name]
-		out.find(Finding{Code: MissingAtConsumer, Subject: join(o.secret, o.consumer, name), Secret: o.secret, Severity: Error, stack: o.stack,
+		out.find(Finding{Code: MissingAtConsumer, Subject: join(o.secret, o.consumer, name), Secret: o.secret, Severity: Error, stack: o.stack, holder: subject(d.holder),
 			Detail: "there is no " + d.holder.String() + " that could have " + name, Fix: s.Next(err)})
 	}
 }

@@ -85,6 +85,8 @@ type Finding struct {
 
 	// stack is the catalog's stack that it is about.
 	stack string
+	// holder is the place that it is about, as findings call it.
+	holder string
 	// consequence: it follows if the service refuses the credential.
 	consequence bool
 }

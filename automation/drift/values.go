@@ -52,7 +52,7 @@ func (s *scene) valueAt(ctx context.Context, sec secrets.Secret, consumer secret
 		}
 	}
 	s.answered(sec.Name, r, consumer)
-	f := Finding{Subject: join(sec.Name, consumer.Name), Secret: sec.Name, Severity: Error, Detail: r.Detail, stack: consumer.Stack,
+	f := Finding{Subject: join(sec.Name, consumer.Name), Secret: sec.Name, Severity: Error, Detail: r.Detail, stack: consumer.Stack, holder: s.holderOf(consumer),
 		consequence: consumer.Probe.By == "login" || consumer.Probe.By == "http"}
 	if r.Refused {
 		f.Detail = "it answers, and proves neither pass's value nor another one that is known: it runs with another value, or its attest handler is gone"

@@ -158,5 +158,7 @@ func (f *fixing) tell(w io.Writer) {
 			_, _ = fmt.Fprintf(w, "      %s %s\n", style.Dim("next:"), n)
 		}
 	}
-	f.forAPerson(w, style)
+	if n := len(f.byHand); n > 0 {
+		_, _ = fmt.Fprintf(w, "  %s for a person to mend: %d, with what to do, in the report above\n", style.Warn("!"), n)
+	}
 }
