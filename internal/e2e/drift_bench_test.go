@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,9 +48,13 @@ func BenchmarkDrift(b *testing.B) {
 	b.Cleanup(func() { require.NoError(b, s.Close()) })
 	env := exports(b, s, root)
 	preview := func(folder string) error {
-		cmd := exec.Command(shared.cli.Path, "preview", "--refresh", "--non-interactive")
+		cmd := exec.Command(shared.cli.Path, "preview", "--stack", "prod", "--refresh", "--non-interactive")
 		cmd.Dir, cmd.Env = filepath.Join(s.Root(), folder), env
-		return cmd.Run()
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("preview of %s: %w: %s", folder, err, tail(string(out), 10))
+		}
+		return nil
 	}
 
 	var ours, plain time.Duration
