@@ -268,8 +268,11 @@ func (a activity) gap(g Gap) bool {
 // not for too long.
 func (s *scene) underWay(err error) bool {
 	var held *journal.HeldError
-	return errors.As(err, &held) && s.Now().Sub(held.Since) <= longest
+	return errors.As(err, &held) && s.Now().Sub(held.Since) <= longest && held.Free.Sub(s.Now()) <= farthest
 }
+
+// farthest is more than any lease lasts until it has to be renewed.
+const farthest = time.Hour
 
 // busy are the secrets and stacks on which somebody works, or worked while they
 // were looked at: what was seen of them is no standing but a step.
@@ -296,7 +299,7 @@ func (s *scene) busy(ctx context.Context, began []rotation.Standing) activity {
 		if errors.As(holding, &held) && !s.underWay(held) {
 			// Somebody left it at a question: nothing of it is in progress.
 			a.stuck = append(a.stuck, Finding{Code: UnfinishedRotation, Subject: sec.Name, Secret: sec.Name, Severity: Error,
-				Detail: fmt.Sprintf("%s works on it since %s, which is too long for a rotation", held.Holder, held.Since.UTC().Format(time.DateTime)),
+				Detail: fmt.Sprintf("%s works on it since %s, and says so until %s: too long for a rotation", held.Holder, held.Since.UTC().Format(time.DateTime), held.Free.UTC().Format(time.DateTime)),
 				Fix:    "go run . history --secret " + sec.Name})
 		}
 	}

@@ -233,8 +233,10 @@ type Copies struct {
 	Unproven int `json:"unproven"`
 }
 
-// sortFindings puts findings in the order of Codes, then of subjects, and drops
-// doubles: two layers may have seen the same.
+var severities = []Severity{Error, Warning, Info}
+
+// sortFindings puts findings in the order of Codes, then of subjects, and of those
+// about the same keeps the worst: two layers may have seen it.
 func sortFindings(all []Finding) []Finding {
 	order := map[Code]int{}
 	for i, c := range Codes() {
@@ -244,7 +246,10 @@ func sortFindings(all []Finding) []Finding {
 		if a.Code != b.Code {
 			return order[a.Code] - order[b.Code]
 		}
-		return strings.Compare(a.Subject, b.Subject)
+		if a.Subject != b.Subject {
+			return strings.Compare(a.Subject, b.Subject)
+		}
+		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
 	})
 	return slices.CompactFunc(all, func(a, b Finding) bool { return a.Key() == b.Key() })
 }

@@ -45,6 +45,8 @@ func TestFindingsAreSorted(t *testing.T) {
 		keys = append(keys, f.Key())
 	}
 	require.Equal(t, []string{"credential-dead:z", "value-differs:a", "value-differs:b", "rollback-risk:a"}, keys)
+	worst := sortFindings([]Finding{{Code: ResourceDrift, Subject: "a", Severity: Info}, {Code: ResourceDrift, Subject: "a", Severity: Warning}})
+	require.Equal(t, []Finding{{Code: ResourceDrift, Subject: "a", Severity: Warning}}, worst, "the milder one hides nothing")
 	require.Len(t, Codes(), 18, "DESIGN section 9 names the codes")
 }
 
@@ -121,6 +123,7 @@ func TestALeaseIsNotUnderWayForEver(t *testing.T) {
 	held := func(ago time.Duration) error { return &journal.HeldError{Name: "clerk", Since: s.Now().Add(-ago)} }
 	require.True(t, s.underWay(held(time.Minute)))
 	require.False(t, s.underWay(held(7*time.Hour)))
+	require.False(t, s.underWay(&journal.HeldError{Since: s.Now(), Free: s.Now().AddDate(50, 0, 0)}), "a clock that is wrong")
 	require.False(t, s.underWay(nil))
 	require.False(t, s.underWay(errors.New("the journal cannot be read")))
 }

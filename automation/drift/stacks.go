@@ -89,7 +89,7 @@ func (s *scene) resourcesOf(ctx context.Context, t *rollout.Target, out *sheet) 
 		return
 	}
 	for _, c := range p.Changes {
-		f := Finding{Code: ResourceDrift, Subject: "stack/" + t.Name + "/" + plain(c.Name), Severity: Info, stack: t.Entry.Name,
+		f := Finding{Code: ResourceDrift, Subject: "stack/" + t.Name + "/" + named(t, c), Severity: Info, stack: t.Entry.Name,
 			Detail: would(c), Fix: "go run . preview --stack " + t.Entry.Name}
 		if c.Secret || slices.Contains(hosted.Types(), c.Type) {
 			f.Severity = Warning
@@ -99,6 +99,21 @@ func (s *scene) resourcesOf(ctx context.Context, t *rollout.Target, out *sheet) 
 		}
 		out.find(f)
 	}
+}
+
+// named is a resource's name in its stack, with its type where another resource has
+// the same name.
+func named(t *rollout.Target, c engine.Change) string {
+	same := 0
+	for _, r := range t.State.Resources {
+		if strings.HasSuffix(r.URN, "::"+c.Name) {
+			same++
+		}
+	}
+	if same > 1 {
+		return plain(c.Type[strings.LastIndexByte(c.Type, ':')+1:] + "/" + c.Name)
+	}
+	return plain(c.Name)
 }
 
 // would says in words what differs.

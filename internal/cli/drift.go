@@ -113,16 +113,16 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 		}
 	}
 	s.progress.Close()
-	if err := a.printDrift(s.out, found, o); err != nil {
-		return err
-	}
-	if o.fix && o.format == "text" {
+	// Who is to be told is told also where nobody reads the report.
+	printErr := a.printDrift(s.out, found, o)
+	if printErr == nil && o.fix && o.format == "text" {
 		fix.tell(s.out)
 	}
-	if code := s.announce(ctx, l, found, fix.code(found)); code != exitOK {
+	code := s.announce(ctx, l, found, fix.code(found))
+	if printErr == nil && code != exitOK {
 		return &statusError{code}
 	}
-	return nil
+	return printErr
 }
 
 // chosenStacks are the named ones, or none for all.

@@ -267,8 +267,24 @@ type proposedDocument struct {
 	Catalog string `json:"catalog"`
 }
 
+func writeThrough(file string, text []byte) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.Write(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", file, err)
+	}
+	return nil
+}
+
 // writeNew writes a file that only its owner reads, whole or not at all.
 func writeNew(file string, text []byte, replace bool) error {
+	// A device or a pipe is written to: a file in its place would be no help.
+	if info, err := os.Stat(file); err == nil && replace && !info.Mode().IsRegular() && !info.IsDir() {
+		return writeThrough(file, text)
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
