@@ -2,6 +2,7 @@ package drift
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -131,7 +132,11 @@ const deployment = "/deployment"
 // deployed finds a Worker whose newest version does not serve: after a rollback of
 // code, secrets of old run again; and no secret can be written (code 10215).
 func (s *scene) deployed(d declared, all []cloudflare.Version, now cloudflare.Deployment, out *sheet) {
-	if len(all) == 0 || len(now.Shares) == 1 && now.Shares[0].Version == all[0].ID {
+	if len(all) == 0 || len(now.Shares) == 0 {
+		out.gap(subject(d.holder), errors.New("Cloudflare lists no version of it, or none that serves, though it has secrets"), "wrangler deployments list --name "+d.holder.Name)
+		return
+	}
+	if len(now.Shares) == 1 && now.Shares[0].Version == all[0].ID {
 		return
 	}
 	var serving []string
@@ -139,8 +144,9 @@ func (s *scene) deployed(d declared, all []cloudflare.Version, now cloudflare.De
 		serving = append(serving, share.Version)
 	}
 	f := Finding{Code: ForeignChange, Subject: subject(d.holder) + deployment, Severity: Warning, stack: s.stackAt(d),
-		Detail: "its newest version does not serve, so no secret can be written and a rotation would be refused; what serves: " + strings.Join(serving, ", "),
-		Fix:    "wrangler versions deploy " + all[0].ID + "@100% --yes --name " + d.holder.Name}
+		Detail: "its newest version " + all[0].ID + " does not serve, so no secret can be written and a rotation would be refused; what serves: " + strings.Join(serving, ", ") +
+			"; find out why, then deploy the newest version (wrangler versions deploy) or the older code anew (wrangler deploy)",
+		Fix: "wrangler deployments list --name " + d.holder.Name}
 	if now.TriggeredBy == "rollback" {
 		f.Severity, f.Detail = Error, "the code was rolled back on "+now.Created.UTC().Format(time.DateTime)+", and the secrets with it; "+f.Detail
 	}
@@ -183,7 +189,10 @@ func (s *scene) versions(ctx context.Context, d declared, all []cloudflare.Versi
 func (s *scene) running(ctx context.Context, out *sheet) {
 	all, err := s.containersNow(ctx)
 	if err != nil {
-		return // the layer copies says so
+		if !s.whole() { // else the layer copies says so
+			out.gap("container", err, "go run . doctor")
+		}
+		return
 	}
 	for _, c := range all {
 		if _, ours := s.variables(ctx, c); !ours || c.Status == "ready" && c.Error == "" {
@@ -194,7 +203,7 @@ func (s *scene) running(ctx context.Context, out *sheet) {
 			detail += ": " + c.Error
 		}
 		out.find(Finding{Code: ForeignChange, Subject: join("container", c.Namespace, c.Name), Severity: Error,
-			Detail: detail + "; what it runs with is not what it was last given", Fix: "scw container container deploy " + c.ID})
+			Detail: detail + "; what it runs with is not what it was last given", Fix: "scw container container deploy " + quoted(c.ID)})
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -180,38 +179,6 @@ func told(line rotation.Line, out *sheet) {
 	default:
 		line.Done("nothing found")
 	}
-}
-
-// settle drops what only follows from another finding of the same place.
-func settle(all []Finding) []Finding {
-	has := map[string]bool{}
-	for _, f := range all {
-		has[f.Key()] = true
-	}
-	missing := func(subject string) bool {
-		return slices.ContainsFunc(all, func(f Finding) bool { return f.Code == MissingAtConsumer && below(f.Subject, subject) })
-	}
-	// No secret can be written to a Worker whose newest version does not serve.
-	undeployed := map[string]Finding{}
-	for _, f := range all {
-		if place, ok := strings.CutSuffix(f.Subject, deployment); ok && f.Code == ForeignChange {
-			undeployed[place] = f
-		}
-	}
-	for i, f := range all {
-		if first, ok := undeployed[f.holder]; ok && f.holder != "" {
-			all[i].Repair, all[i].Fix = Repair{}, first.Fix
-		}
-	}
-	return slices.DeleteFunc(all, func(f Finding) bool {
-		switch f.Code {
-		case ValueDiffers, StaleConsumer:
-			// Without the name there is no value to differ; and what a dead
-			// credential is refused for is said once.
-			return missing(f.Subject) || f.consequence && has[string(CredentialDead)+":"+f.Secret]
-		}
-		return false
-	})
 }
 
 // below: a subject is this one or a part of it.

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -72,16 +73,56 @@ func (s *scene) projects(ctx context.Context, values []known, out *sheet) {
 		}
 	}
 	for _, p := range found {
+		if p.Problem != "" && len(p.Stacks) == 0 && p.Name == "" {
+			out.gap(join("stack", plain(p.Dir)), fmt.Errorf("project %s: %s", p.Dir, p.Problem), "pulumi preview --cwd "+quoted(filepath.Join(s.Folders.Root, p.Dir)))
+		}
 		for _, stack := range p.Stacks {
-			stack.Open(phrases)
-			for _, key := range stack.Keys {
-				s.configCopy(p, stack.Name, key, "config secret", stack.Secrets[key], values, out)
-			}
-			for key, v := range stack.Plain {
-				s.configCopy(p, stack.Name, key, "config IN THE CLEAR", v, values, out)
+			s.project(ctx, p, stack, phrases, values, out)
+		}
+	}
+}
+
+// project compares one stack's config. What the catalog's stacks hold has been
+// decrypted by them.
+func (s *scene) project(ctx context.Context, p inventory.Project, stack inventory.Stack, phrases []inventory.Phrase, values []known, out *sheet) {
+	opened, ours := s.catalogStack(ctx, p.Dir, stack.Name)
+	stack.Open(phrases)
+	at := join("stack", plain(p.Name), stack.Name)
+	switch {
+	case ours && opened == nil:
+		return // the layer config has said why
+	case !ours && stack.Problem != "" && len(stack.Keys) > 0:
+		out.gap(at, fmt.Errorf("the config of stack %s of project %s was not compared: %s", stack.Name, p.Dir, stack.Problem), s.accepting(at))
+		return
+	case ours:
+		stack.Secrets = opened
+	}
+	for _, key := range stack.Keys {
+		s.configCopy(p, stack.Name, key, "config secret", stack.Secrets[key], values, out)
+	}
+	for key, v := range stack.Plain {
+		s.configCopy(p, stack.Name, key, "config IN THE CLEAR", v, values, out)
+	}
+}
+
+// catalogStack is the decrypted config of a Pulumi stack that the catalog has; nil
+// where it could not be opened.
+func (s *scene) catalogStack(ctx context.Context, dir, stack string) (values map[string]secrets.Value, ours bool) {
+	for _, entry := range s.Catalog.Stacks {
+		if entry.Declared || filepath.Clean(entry.Dir) != filepath.Clean(dir) || entry.Stack != "" && entry.Stack != "*" && entry.Stack != stack {
+			continue
+		}
+		o := s.open(ctx, entry.Name)
+		if o == nil || o.err != nil {
+			return nil, true
+		}
+		for _, t := range o.targets {
+			if len(o.targets) == 1 || t.Name == entry.Name+"/"+stack {
+				return t.Values, true
 			}
 		}
 	}
+	return nil, false
 }
 
 // configCopy reports a config value that is a registered one, unless a stack of
@@ -135,6 +176,11 @@ func (s *scene) otherWorkers(ctx context.Context, out *sheet) {
 		out.gap("worker", err, "go run . doctor")
 		return
 	}
+	for worker := range mine {
+		if !slices.Contains(all, worker) {
+			out.gap("worker", fmt.Errorf("the account's list lacks Worker %s, so it is not whole, or the Worker is gone", worker), "go run . doctor")
+		}
+	}
 	for _, worker := range all {
 		if mine[worker] {
 			continue
@@ -166,6 +212,9 @@ func (s *scene) containers(ctx context.Context, values []known, out *sheet) {
 		out.gap("container", err, "go run . doctor")
 		return
 	}
+	if id := s.unlistedContainer(ctx, all); id != "" {
+		out.gap("container", fmt.Errorf("Scaleway's list lacks container %s, which a stack has made: it is not whole, or the container is gone", id), "go run . drift --format html")
+	}
 	left := maxHashes
 	for _, c := range all {
 		names, ours := s.variables(ctx, c)
@@ -181,25 +230,29 @@ func (s *scene) containers(ctx context.Context, values []known, out *sheet) {
 			if slices.Contains(names, name) {
 				continue
 			}
-			s.hashed(c, name, hash, likely(name, values), &left, out)
+			if !s.hashed(c, name, hash, likely(name, values), &left, out) {
+				out.gap(join("container", plain(c.Namespace), plain(c.Name), plain(name)), errors.New("its hash was not compared: it is of another kind, or too many had to be computed"), "go run . drift --stack NAME")
+			}
 		}
 	}
 }
 
-func (s *scene) hashed(c scaleway.Container, name, hash string, values []known, left *int, out *sheet) {
+// hashed compares one variable; false if that could not be done.
+func (s *scene) hashed(c scaleway.Container, name, hash string, values []known, left *int, out *sheet) bool {
 	for _, k := range values {
 		if *left--; *left < 0 {
-			return
+			return false
 		}
 		same, err := scaleway.MatchesHash(k.value, hash)
 		if err != nil {
-			return // a hash of another kind proves nothing, either way
+			return false
 		}
 		if same {
-			s.copied(join("container", c.Namespace, c.Name, name), "container "+c.Name+" ("+name+")", k, out)
-			return
+			s.copied(join("container", plain(c.Namespace), plain(c.Name), plain(name)), "container "+c.Name+" ("+name+")", k, out)
+			return true
 		}
 	}
+	return true
 }
 
 // containersNow lists the containers, once. Without a Scaleway key in the catalog
@@ -226,11 +279,11 @@ type listed struct {
 func (s *scene) variables(ctx context.Context, c scaleway.Container) (names []string, ours bool) {
 	for _, sec := range s.Catalog.Secrets {
 		for _, k := range sec.Consumers {
-			if k.Container == c.Name {
+			if k.Container != "" && is(c, k.Container, k.Namespace) {
 				ours = true
 				names = slices.AppendSeq(names, maps.Keys(k.Values))
 			}
-			if k.Probe.Container == c.Name {
+			if k.Probe.Container != "" && is(c, k.Probe.Container, k.Probe.Namespace) {
 				ours = true
 				names = slices.AppendSeq(names, maps.Keys(k.Probe.Variables))
 			}
@@ -240,6 +293,12 @@ func (s *scene) variables(ctx context.Context, c scaleway.Container) (names []st
 		return slices.AppendSeq(names, maps.Keys(c.Secrets)), true
 	}
 	return names, ours
+}
+
+// is reports whether a container is the one of that name in the namespace, which
+// may be given by its id, or not at all.
+func is(c scaleway.Container, name, namespace string) bool {
+	return c.Name == name && (namespace == "" || namespace == c.Namespace || namespace == c.NamespaceID)
 }
 
 // made reports whether a stack of the catalog made the thing with this id: REGION/ID
@@ -255,6 +314,24 @@ func (s *scene) made(ctx context.Context, id string) bool {
 		}
 	}
 	return false
+}
+
+// unlistedContainer is the id of a container that a stack of the catalog has made
+// in this region and that the list lacks.
+func (s *scene) unlistedContainer(ctx context.Context, all []scaleway.Container) string {
+	region := s.Catalog.Services.Scaleway.Region + "/"
+	for _, name := range s.stacks {
+		for _, t := range s.open(ctx, name).targets {
+			for _, r := range t.State.Resources {
+				id, here := strings.CutPrefix(r.ID, region)
+				container := strings.HasPrefix(r.Type, "scaleway:") && strings.HasSuffix(r.Type, ":Container")
+				if container && here && !slices.ContainsFunc(all, func(c scaleway.Container) bool { return c.ID == id }) {
+					return id
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // unopened is a stack of the catalog whose state could not be read, empty if there

@@ -2,12 +2,14 @@ package drift
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
@@ -39,8 +41,7 @@ func (s *scene) issuer(ctx context.Context, sec secrets.Secret, out *sheet) {
 	s.issuerSaid(sec.Name, report.State)
 	switch {
 	case report.State == services.Dead:
-		f := Finding{Code: CredentialDead, Subject: sec.Name, Secret: sec.Name, Severity: Error, Detail: sec.Service + " refuses the value in pass: " + report.Detail}
-		out.find(f.mendedBy(Repair{Renew, sec.Name}))
+		out.find(s.deadInPass(ctx, sec, checker, report))
 		return
 	case err != nil:
 		out.gap(sec.Name, err, "go run . doctor")
@@ -70,6 +71,9 @@ func (s *scene) endpoints(ctx context.Context, sec secrets.Secret, cred services
 	if st := s.standingOf(ctx, sec.Name); st.Waits() || !st.Last.State.Finished() && st.Last.Number > 0 {
 		return // two are meant to be there
 	}
+	if len(all) == 0 {
+		out.gap(sec.Name+"/endpoints", errors.New("Stripe lists no webhook endpoint, though pass holds the signing secret of one"), byHand(sec.Dashboard.URL, "look at the webhook endpoints"))
+	}
 	newest := map[string]stripe.Endpoint{}
 	for _, e := range all {
 		if was, ok := newest[e.URL]; ok && !e.Disabled && !was.Disabled {
@@ -82,7 +86,39 @@ func (s *scene) endpoints(ctx context.Context, sec secrets.Secret, cred services
 	}
 }
 
-// olderAlive tries the values from before: what was rotated away must be dead.
+// deadInPass is a value in pass that its service refuses. Where the one before it
+// lives, pass was edited by mistake: a rotation would retire the mistake.
+func (s *scene) deadInPass(ctx context.Context, sec secrets.Secret, checker services.Checker, now services.Report) Finding {
+	f := Finding{Code: CredentialDead, Subject: sec.Name, Secret: sec.Name, Severity: Error, Detail: sec.Service + " refuses the value in pass: " + now.Detail}
+	for _, o := range s.olds(ctx, sec.Name, 1) {
+		if report, _ := checker.Check(ctx, o.values); report.State == services.Alive && s.tried(now, o.values, s.credit(ctx, sec.Name).current) {
+			f.Detail += "; the value before it is alive, so what was put there since is a mistake, or was never valid: take it back"
+			f.Fix = restore(sec, o)
+			return f
+		}
+	}
+	return f.mendedBy(Repair{Renew, sec.Name})
+}
+
+// restore is the command that gives pass its older value back.
+func restore(sec secrets.Secret, o old) string {
+	var steps []string
+	for _, e := range sec.Entries {
+		if commit := o.commits[e.Name()]; commit != "" {
+			steps = append(steps, "pass git checkout "+commit[:min(len(commit), 12)]+" -- "+quoted(e.Path+".gpg"))
+		}
+	}
+	return strings.Join(append(steps, "pass git commit -m "+quoted("Restore "+sec.Name), "pass git push"), " && ")
+}
+
+// tried reports whether an answer about the one would be another one's: some entry
+// that the service looks at is not the same.
+func (s *scene) tried(now services.Report, a, b services.Credential) bool {
+	return slices.ContainsFunc(now.Checked, func(entry string) bool { return !a[entry].Equal(b[entry]) })
+}
+
+// olderAlive tries the values from before: what was rotated away must be dead. It
+// goes back to the first one that a rotation has seen refused.
 func (s *scene) olderAlive(ctx context.Context, sec secrets.Secret, checker services.Checker, now services.Report, out *sheet) {
 	st := s.standingOf(ctx, sec.Name)
 	// While a rotation is under way the old value is meant to live, and what was
@@ -91,32 +127,59 @@ func (s *scene) olderAlive(ctx context.Context, sec secrets.Secret, checker serv
 		return
 	}
 	c := s.credit(ctx, sec.Name)
-	// What was rotated away before the last one was proven dead then.
-	old := s.olds(ctx, sec.Name, 1)
-	if c.previous != nil {
-		old = append([]services.Credential{c.previous}, old...)
+	all := s.olds(ctx, sec.Name, 1)
+	if len(all) == 1 && !s.seenDead(ctx, sec.Name, all[0].values) {
+		all = s.olds(ctx, sec.Name, depth)
 	}
-	for _, o := range old {
-		tried := slices.ContainsFunc(now.Checked, func(entry string) bool { return !o[entry].Equal(c.current[entry]) })
-		if !tried {
+	if c.previous != nil {
+		all = append([]old{{values: c.previous}}, all...)
+	}
+	for _, o := range all {
+		if !s.tried(now, o.values, c.current) {
 			continue
 		}
-		report, err := checker.Check(ctx, o)
+		report, err := checker.Check(ctx, o.values)
 		switch {
 		case report.State == services.Alive && len(st.Last.Promoted) > 0:
 			out.find(Finding{Code: OldStillAlive, Subject: sec.Name, Secret: sec.Name, Severity: Error, Fix: retire(sec),
-				Detail: sec.Service + " accepts a value that was rotated away"})
+				Detail: sec.Service + " accepts a value that was replaced since"})
 			return
 		case report.State == services.Alive:
 			f := Finding{Code: OldStillAlive, Subject: sec.Name, Secret: sec.Name, Severity: Warning,
-				Detail: sec.Service + " still accepts the value that pass held before: it was edited by hand, and never rolled out or never retired"}
+				Detail: sec.Service + " still accepts a value that pass held before: it was edited by hand, and never rolled out or never retired"}
 			out.find(f.mendedBy(Repair{Pending, sec.Name}))
 			return
 		case err != nil && report.State != services.Dead:
 			out.gap(sec.Name+"/old", err, "go run . doctor")
 			return
+		case s.seenDead(ctx, sec.Name, o.values):
+			return
 		}
 	}
+}
+
+// seenDead reports whether some rotation has ended with the proven death of a value
+// of this credential.
+func (s *scene) seenDead(ctx context.Context, secret string, o services.Credential) bool {
+	log, err := s.Records.Journal.Open(ctx, secret)
+	if err != nil {
+		return false
+	}
+	events, err := log.Events(ctx)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(events, func(e journal.Event) bool {
+		if e.State != journal.Done || e.RevokedAt.IsZero() {
+			return false
+		}
+		for name, move := range e.Entries {
+			if v := o[name]; !v.IsZero() && v.Fingerprint(s.Key) == move.From {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // retire is what a person does with a credential that nobody needs.
@@ -208,7 +271,7 @@ func (s *scene) stranger(service string, sec secrets.Secret, i services.Issued, 
 		used = "last used on " + i.LastUsed.UTC().Format(time.DateOnly)
 	}
 	f := Finding{Code: UnlistedCredential, Subject: service + "/" + plain(i.ID), Severity: Warning, Secret: sec.Name,
-		Detail: fmt.Sprintf("%s lists a living credential %q that pass does not hold (made on %s, %s): delete it at %s, or accept it", service, i.Label, i.Created.UTC().Format(time.DateOnly), used, sec.Dashboard.URL),
+		Detail: fmt.Sprintf("%s lists a living credential %q that pass does not hold (made on %s, %s): delete it, or accept it: %s", service, i.Label, i.Created.UTC().Format(time.DateOnly), used, s.acceptance(UnlistedCredential, service+"/"+plain(i.ID))),
 		Fix:    s.acceptance(UnlistedCredential, service+"/"+plain(i.ID))}
 	if strings.HasPrefix(i.Label, rotation.LabelPrefix) {
 		f.Severity, f.Detail = Error, f.Detail+"; its label is a rotation's of this program"

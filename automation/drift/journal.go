@@ -21,7 +21,7 @@ func (s *scene) journal(ctx context.Context, out *sheet) {
 		}
 		if damaged := (*journal.DamagedError)(nil); errors.As(st.Err, &damaged) {
 			out.find(Finding{Code: ForeignChange, Subject: "journal/" + name, Severity: Error, Secret: name,
-				Detail: "the record of its rotations is not as it was written: " + damaged.Error() + restore,
+				Detail: "the record of its rotations is not as it was written: " + damaged.Error() + fromBackup,
 				Fix:    "go run . history --secret " + name})
 			continue
 		}
@@ -35,8 +35,8 @@ func (s *scene) journal(ctx context.Context, out *sheet) {
 	}
 }
 
-// restore is what can be done about a damaged record.
-const restore = "; restore it from the state bucket's versions or from a backup"
+// fromBackup is what can be done about a damaged record.
+const fromBackup = "; restore it from the state bucket's versions or from a backup"
 
 // chain reads a secret's whole log: each event names the one before it.
 func (s *scene) chain(ctx context.Context, secret string) error {
@@ -72,7 +72,7 @@ func (s *scene) unrecorded(ctx context.Context, st rotation.Standing, out *sheet
 				continue
 			}
 			out.find(Finding{Code: ForeignChange, Subject: "journal/" + name, Severity: Error, Secret: name,
-				Detail: "pass was written by rotation " + id + ", which the record does not have: events have been taken out of it" + restore,
+				Detail: "pass was written by rotation " + id + ", which the record does not have: events have been taken out of it" + fromBackup,
 				Fix:    "go run . history --secret " + name})
 			return
 		}

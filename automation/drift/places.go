@@ -98,9 +98,14 @@ const undeclared = "declare it in the catalog, delete it there, or accept it"
 
 func (s *scene) declare(subject string) string { return s.acceptance(UnmanagedAtConsumer, subject) }
 
+// accepting is the command that accepts that something cannot be checked.
+func (s *scene) accepting(subject string) string { return s.acceptance(GapCode, subject) }
+
 // acceptance is the command that takes a finding out of the answer for a quarter.
 func (s *scene) acceptance(code Code, subject string) string {
-	return fmt.Sprintf("go run . drift accept %s --until %s --reason TEXT", quoted(string(code)+":"+subject), s.Now().AddDate(0, 3, 0).Format(time.DateOnly))
+	// What others have named is no pattern.
+	literal := strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(subject)
+	return fmt.Sprintf("go run . drift accept %s --until %s --reason TEXT", quoted(string(code)+":"+literal), s.Now().AddDate(0, 3, 0).Format(time.DateOnly))
 }
 
 func (s *scene) list(ctx context.Context, h hosted.Holder) ([]string, error) {

@@ -33,7 +33,7 @@ type scene struct {
 	credits   once[map[string]*credit]
 	opens     once[map[string]*opened]
 	boxes     once[listed]
-	past      map[past]*once[[]services.Credential]
+	past      map[past]*once[[]old]
 }
 
 // once reads something the first time that somebody asks for it.
@@ -49,7 +49,7 @@ func (o *once[T]) get(f func() T) T {
 
 func newScene(c *Checker) *scene {
 	own := *c
-	s := &scene{Checker: &own, leased: map[string]bool{}, answers: map[string][]Consumer{}, issued: map[string]services.State{}, past: map[past]*once[[]services.Credential]{}}
+	s := &scene{Checker: &own, leased: map[string]bool{}, answers: map[string][]Consumer{}, issued: map[string]services.State{}, past: map[past]*once[[]old]{}}
 	for _, stack := range c.Catalog.Stacks {
 		if len(c.Stacks) == 0 || slices.Contains(c.Stacks, stack.Name) {
 			s.stacks = append(s.stacks, stack.Name)

@@ -44,8 +44,8 @@ func (s *scene) valueAt(ctx context.Context, sec secrets.Secret, consumer secret
 	r := s.Asker.Ask(ctx, q)
 	if (r.Answer == proof.Unknown || r.Answer == proof.Differs) && r.Has == "" {
 		// Pass's own history may know what it runs with.
-		for _, old := range s.olds(ctx, sec.Name, depth) {
-			q.Known = append(q.Known, proof.Known{Name: oldValue, Values: old})
+		for _, o := range s.olds(ctx, sec.Name, depth) {
+			q.Known = append(q.Known, proof.Known{Name: oldValue, Values: o.values})
 		}
 		if len(q.Known) > 0 {
 			r = s.Asker.Ask(ctx, q)
@@ -95,9 +95,15 @@ func (s *scene) answered(secret string, r proof.Result, c secrets.Consumer) {
 		Proof: string(r.Proof), Answer: string(r.Answer), Detail: r.Detail})
 }
 
-// depth is how many older contents of an entry are looked at to name what a
-// consumer runs with.
-const depth = 3
+// depth is how many older contents of an entry are looked at.
+const depth = 5
+
+// old is what pass held before.
+type old struct {
+	values services.Credential
+	// commits are those that wrote the entries that were different then.
+	commits map[string]string
+}
 
 // past is how far back in a secret's history somebody wants to look.
 type past struct {
@@ -107,18 +113,18 @@ type past struct {
 
 // olds are whole credentials of the past, newest first: what stood in pass before.
 // Entries that were not changed together are combined by their place in history.
-func (s *scene) olds(ctx context.Context, secret string, depth int) []services.Credential {
+func (s *scene) olds(ctx context.Context, secret string, depth int) []old {
 	s.mu.Lock()
 	h := s.past[past{secret, depth}]
 	if h == nil {
-		h = &once[[]services.Credential]{}
+		h = &once[[]old]{}
 		s.past[past{secret, depth}] = h
 	}
 	s.mu.Unlock()
-	return h.get(func() (all []services.Credential) {
+	return h.get(func() (all []old) {
 		sec, _ := s.Catalog.Secret(secret)
 		current := s.credit(ctx, secret).current
-		older := map[string][]secrets.Value{}
+		values, commits := map[string][]secrets.Value{}, map[string][]string{}
 		for _, e := range sec.Entries {
 			// Git that does not know, or a content that cannot be opened any more, is
 			// no candidate and no gap: this only names what was found to differ.
@@ -126,20 +132,20 @@ func (s *scene) olds(ctx context.Context, secret string, depth int) []services.C
 			for _, entry := range entries {
 				if v, err := entry.Secret(e.Read); err == nil && e.Check(v) == nil {
 					s.Hide(v)
-					older[e.Name()] = append(older[e.Name()], v)
+					values[e.Name()], commits[e.Name()] = append(values[e.Name()], v), append(commits[e.Name()], entry.Commit)
 				}
 			}
 		}
 		for i := range depth {
-			whole, any := services.Credential{}, false
-			for name, v := range current {
-				if past := older[name]; i < len(past) {
-					v, any = past[i], true
+			o := old{services.Credential{}, map[string]string{}}
+			for _, e := range sec.Entries {
+				o.values[e.Name()] = current[e.Name()]
+				if past := values[e.Name()]; i < len(past) {
+					o.values[e.Name()], o.commits[e.Name()] = past[i], commits[e.Name()][i]
 				}
-				whole[name] = v
 			}
-			if any {
-				all = append(all, whole)
+			if len(o.commits) > 0 {
+				all = append(all, o)
 			}
 		}
 		return all
@@ -148,8 +154,8 @@ func (s *scene) olds(ctx context.Context, secret string, depth int) []services.C
 
 // before reports whether the value is one that pass held before.
 func (s *scene) before(ctx context.Context, secret, entry string, v secrets.Value) bool {
-	for _, old := range s.olds(ctx, secret, depth) {
-		if v.Equal(old[entry]) {
+	for _, o := range s.olds(ctx, secret, depth) {
+		if v.Equal(o.values[entry]) {
 			return true
 		}
 	}
