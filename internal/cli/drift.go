@@ -95,8 +95,10 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 		}
 	}
 	s.progress.Close()
-	if err := a.printDrift(s.out, found, o); err != nil {
-		return err
+	if !fix.told() {
+		if err := a.printDrift(s.out, found, o); err != nil {
+			return err
+		}
 	}
 	if o.fix && o.format == "text" {
 		fix.tell(s.out)
