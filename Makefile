@@ -7,7 +7,7 @@ SANDBOX ?= .sandbox
 PKGS    ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-clients test-s3 test-kill test-projects lint setup build packages fuzz clean
+.PHONY: help demo test test-long test-clients test-s3 test-kill test-projects test-drift test-page lint setup build packages fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,7 @@ demo: setup ## Rotate a Stripe secret from end to end in a sandbox
 	$(GO) run . rotate --secret stripe --sandbox=$(SANDBOX) --yes
 
 test: setup ## Prove the program right: vet, all tests
+	@./scripts/install-packages systemd
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) test -timeout 20m $(PKGS)
@@ -36,6 +37,13 @@ test-kill: setup ## Kill the program at every event of its journal, again and ag
 test-projects: setup ## Try existing projects of every kind, all forms of config files, many rotations at once
 	$(GO) test -tags slow -timeout 20m -run Corpus ./automation/engine
 	$(GO) test -tags slow -timeout 20m -run TestProject ./internal/e2e
+
+test-drift: setup ## Change everything behind the program's back and see that `drift` finds it, writes nothing, and mends it
+	$(GO) test -tags slow -timeout 20m -run TestDrift ./internal/e2e
+
+test-page: setup ## Look at the drift check's page in headless Chromium (SHOTS=DIR keeps pictures)
+	@./scripts/install-packages chromium
+	$(GO) test -tags slow -timeout 10m -run Chromium ./internal/report
 
 lint: ## Run golangci-lint with this repository's rules
 	@command -v golangci-lint >/dev/null || { echo "golangci-lint is not installed: https://golangci-lint.run/docs/welcome/install/"; exit 1; }

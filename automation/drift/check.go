@@ -135,6 +135,7 @@ func (c *Checker) Check(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	busy := s.busy(ctx, began)
+	sheets[0].findings = append(sheets[0].findings, busy.stuck...)
 	accepted, err := s.Records.Journal.Accepted(ctx)
 	if err != nil {
 		sheets[0].gap("journal/accepted", fmt.Errorf("what was accepted is not known: %w", err), "go run . doctor")
@@ -222,7 +223,13 @@ func below(part, whole string) bool {
 type activity struct {
 	secrets, stacks map[string]bool
 	grace           bool
+	// stuck are rotations that have been at work for too long.
+	stuck []Finding
 }
+
+// longest is how long a rotation may be under way, with a person at a dashboard,
+// until what it works on is looked at like everything else.
+const longest = 6 * time.Hour
 
 func (a activity) any() bool { return a.grace || len(a.secrets)+len(a.stacks) > 0 }
 
@@ -245,6 +252,13 @@ func (a activity) gap(g Gap) bool {
 	return false
 }
 
+// underWay reports whether the error is that of a lease which somebody holds, and
+// not for too long.
+func (s *scene) underWay(err error) bool {
+	var held *journal.HeldError
+	return errors.As(err, &held) && s.Now().Sub(held.Since) <= longest
+}
+
 // busy are the secrets and stacks on which somebody works, or worked while they
 // were looked at: what was seen of them is no standing but a step.
 func (s *scene) busy(ctx context.Context, began []rotation.Standing) activity {
@@ -253,7 +267,7 @@ func (s *scene) busy(ctx context.Context, began []rotation.Standing) activity {
 	for _, st := range began {
 		before[st.Secret.Name] = st.Last.Number
 		a.grace = a.grace || st.InGrace()
-		if st.Held != nil {
+		if st.Held != nil && s.underWay(st.Held) {
 			a.secrets[st.Secret.Name] = true
 		}
 	}
@@ -264,13 +278,18 @@ func (s *scene) busy(ctx context.Context, began []rotation.Standing) activity {
 		}
 		var held *journal.HeldError
 		holding := s.Records.Journal.Holding(ctx, sec.Name)
-		if log.Last().Number > before[sec.Name] || errors.As(holding, &held) {
+		if log.Last().Number > before[sec.Name] || s.underWay(holding) {
 			a.secrets[sec.Name] = true
+		}
+		if errors.As(holding, &held) && !s.underWay(held) {
+			// Somebody left it at a question: nothing of it is in progress.
+			a.stuck = append(a.stuck, Finding{Code: UnfinishedRotation, Subject: sec.Name, Secret: sec.Name, Severity: Error,
+				Detail: fmt.Sprintf("%s works on it since %s, which is too long for a rotation", held.Holder, held.Since.UTC().Format(time.DateTime)),
+				Fix:    "go run . history --secret " + sec.Name})
 		}
 	}
 	for _, stack := range s.stacks {
-		var held *journal.HeldError
-		if err := s.Records.Journal.Holding(ctx, journal.StackLease(stack)); errors.As(err, &held) || s.leased[stack] {
+		if s.underWay(s.Records.Journal.Holding(ctx, journal.StackLease(stack))) || s.leased[stack] {
 			a.stacks[stack] = true
 		}
 	}

@@ -229,7 +229,11 @@ func (s *scene) containers(ctx context.Context, values []known, out *sheet) {
 	}
 	left := maxHashes
 	for _, c := range all {
-		names, _ := s.variables(ctx, c)
+		names, ours := s.variables(ctx, c)
+		if !ours && s.unopened(ctx) != "" {
+			out.gap("container/"+c.Namespace+"/"+c.Name, fmt.Errorf("its variables were not compared: whether stack %s made it is not known", s.unopened(ctx)), "go run . doctor")
+			continue
+		}
 		for name, hash := range c.Secrets {
 			if left <= 0 {
 				out.gap("container/"+c.Namespace+"/"+c.Name, fmt.Errorf("its variables were not compared: more than %d hashes would have had to be computed", maxHashes), "go run . drift --stack NAME")
@@ -312,6 +316,17 @@ func (s *scene) made(ctx context.Context, id string) bool {
 		}
 	}
 	return false
+}
+
+// unopened is a stack of the catalog whose state could not be read, empty if there
+// is none: what a container has may be its doing.
+func (s *scene) unopened(ctx context.Context) string {
+	for _, name := range s.stacks {
+		if s.open(ctx, name).err != nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // likely puts the values first whose names the variable's name has.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
@@ -68,6 +69,10 @@ func (s *scene) listed(ctx context.Context, out *sheet) {
 		return
 	}
 	known := s.catalogued()
+	if s.promoted(ctx) && !slices.Contains(paths, secrets.FingerprintKeyPath) {
+		out.find(Finding{Code: MissingEntry, Subject: secrets.FingerprintKeyPath, Severity: Error, Fix: "pass git log --diff-filter=D --oneline -- " + secrets.FingerprintKeyPath + ".gpg",
+			Detail: "the key of fingerprints is gone, so that the journal does not tell any more which value is in use: revert the commit that removed it"})
+	}
 	for _, p := range paths {
 		if s.whole() && !known[p] && s.covers(p) {
 			out.find(Finding{Code: UnknownEntry, Subject: p, Severity: Warning, Fix: "go run . catalog init",
@@ -84,6 +89,11 @@ func (s *scene) listed(ctx context.Context, out *sheet) {
 				Detail: "the catalog names it, and pass does not have it: the commit that removed it can be reverted (pass git revert COMMIT), or pass insert makes it anew"})
 		}
 	}
+}
+
+// promoted reports whether the journal holds fingerprints.
+func (s *scene) promoted(ctx context.Context) bool {
+	return slices.ContainsFunc(s.standing(ctx), func(st rotation.Standing) bool { return len(st.Last.Promoted) > 0 })
 }
 
 // owner is the chosen secret that has the entry; empty if none has.
@@ -140,40 +150,4 @@ func (s *scene) catalogued() map[string]bool {
 		}
 	}
 	return out
-}
-
-// recipients looks at the keys that the secrets are encrypted to: an entry whose
-// keys have all ended can be changed by nobody.
-func (s *scene) recipients(ctx context.Context, out *sheet) {
-	told := map[string]bool{}
-	folders := map[string]bool{}
-	for _, sec := range s.chosen {
-		for _, e := range sec.Entries {
-			// All entries of a folder have the same keys.
-			if folder := path.Dir(e.Path); folders[folder] {
-				continue
-			} else {
-				folders[folder] = true
-			}
-			keys, err := s.Store.Recipients(ctx, e.Path)
-			if store.KindOf(err) == store.Expired {
-				out.find(Finding{Code: Expiring, Subject: "pass/" + path.Dir(e.Path), Severity: Error, Detail: "a key that its entries are encrypted to has expired, so none can be written: " + err.Error(),
-					Fix: s.Next(err)})
-				continue
-			}
-			if err != nil {
-				out.gap("pass/"+path.Dir(e.Path), err, "pass git log -- .gpg-id")
-				continue
-			}
-			for _, k := range keys {
-				if told[k.Fingerprint] || k.Expires.IsZero() || k.Expires.After(s.Now().Add(soon)) {
-					continue
-				}
-				told[k.Fingerprint] = true
-				out.find(Finding{Code: Expiring, Subject: "key/" + k.Fingerprint, Severity: Warning,
-					Detail: "the key that pass encrypts to ends on " + k.Expires.UTC().Format(time.DateOnly) + "; after that no entry can be written",
-					Fix:    "gpg --quick-set-expire " + k.Fingerprint + " 1y '*' && gpg --quick-set-expire " + k.Fingerprint + " 1y"})
-			}
-		}
-	}
 }

@@ -252,6 +252,9 @@ func goOn(st rotation.Standing) Verb {
 // edited reports whether pass holds another value than the journal last saw at
 // every consumer: somebody put it there, and it was never rolled out.
 func (s *scene) edited(ctx context.Context, secret string) bool {
+	if !s.Store.Exists(secrets.FingerprintKeyPath) {
+		return false // nothing can be compared with the journal
+	}
 	promoted, c := s.standingOf(ctx, secret).Last.Promoted, s.credit(ctx, secret)
 	for name, v := range c.current {
 		if was, ok := promoted[name]; ok && was != v.Fingerprint(s.Key) {

@@ -157,9 +157,9 @@ func (s *scene) locks(ctx context.Context, out *sheet) {
 			continue
 		}
 		var held *journal.HeldError
-		if err := s.Records.Journal.Holding(ctx, journal.StackLease(name)); errors.As(err, &held) {
+		if err := s.Records.Journal.Holding(ctx, journal.StackLease(name)); s.underWay(err) {
 			s.lease(name)
-		} else if err != nil {
+		} else if err != nil && !errors.As(err, &held) {
 			out.gap("stack/"+name, err, "go run . doctor")
 		}
 		for _, t := range o.targets {

@@ -140,6 +140,7 @@ func (s *Stack) environ(providers map[string]int, own map[string]secrets.Value) 
 		"PULUMI_DEBUG_COMMANDS":    "true", // the SDK's flags are hidden without it
 		"PULUMI_SKIP_UPDATE_CHECK": "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+		"GIT_OPTIONAL_LOCKS":                          "0", // it asks for the project's status, which would write git's index
 	} {
 		env[name] = v
 	}

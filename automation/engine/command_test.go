@@ -73,7 +73,7 @@ func TestAHostileEnvironmentDoesNotReachTheCLI(t *testing.T) {
 		"PULUMI_AUTOMATION_API": "true", "PULUMI_DEBUG_COMMANDS": "true", "PULUMI_SKIP_UPDATE_CHECK": "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_DEBUG_PROVIDERS": "cloudflare:4711,scaleway:4712",
 		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-		"AWS_ACCESS_KEY_ID": "SCWOURS", "AWS_SECRET_ACCESS_KEY": "our-own-secret", "EXTRA": "named in the catalog",
+		"AWS_ACCESS_KEY_ID": "SCWOURS", "AWS_SECRET_ACCESS_KEY": "our-own-secret", "EXTRA": "named in the catalog", "GIT_OPTIONAL_LOCKS": "0",
 	}, env)
 	require.Equal(t, passphrase, contents(t, dir, "phrase"))
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,7 +48,7 @@ func (k *keeper) Values(ctx context.Context, text []byte) (map[string]secrets.Va
 	defer k.mu.Unlock()
 	sum := sha256.Sum256(text)
 	if k.known != nil && k.of == sum {
-		return k.known, nil
+		return maps.Clone(k.known), nil
 	}
 	file, cleanup, err := k.copy(text)
 	if err != nil {
@@ -62,7 +63,7 @@ func (k *keeper) Values(ctx context.Context, text []byte) (map[string]secrets.Va
 		return nil, err
 	}
 	k.of = sum
-	return k.known, nil
+	return maps.Clone(k.known), nil
 }
 
 // decode reads what `pulumi config --json` prints. Every secret is hidden in all

@@ -20,9 +20,10 @@ import (
 
 // driftOptions are the flags of `drift`.
 type driftOptions struct {
-	stacks, search, notify    []string
-	format, output, heartbeat string
-	fix                       bool
+	notices
+	stacks, search []string
+	format, output string
+	fix            bool
 }
 
 func (a *app) driftCommand() *cobra.Command {
@@ -66,6 +67,7 @@ Exit codes: 0 clean, or a rotation is under way; 1 failed; 2 usage; 3 drift;
 	f.StringVarP(&o.output, "output", "o", "", "write the report to `FILE`, and the answer to standard output")
 	f.StringArrayVar(&o.search, "search", nil, "look for copies in the .env files below `DIR` (default: --root); may be repeated")
 	f.BoolVar(&o.fix, "fix", false, "propose what mends each finding, and do it after the same preview and question as rotate")
+	o.flags(cmd)
 	cmd.AddCommand(a.acceptCommand())
 	return cmd
 }
@@ -81,11 +83,27 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 	if o.format, err = a.driftFormat(o); err != nil {
 		return err
 	}
-	found, s, err := a.checked(ctx, o)
-	if s != nil {
-		defer func() { err = errors.Join(err, s.close()) }()
+	if len(o.stacks) > 0 && len(o.notify)+len(o.heartbeat) > 0 {
+		return misused("go run . drift --notify URL", "--stack looks at a part: what it does not look at would be told as resolved, or be called clean; leave --notify and --heartbeat out")
 	}
+	s, lost := a.open(ctx)
+	if lost != nil {
+		if code := exitCode(lost); code == exitUsage || errors.Is(lost, context.Canceled) || errors.Is(lost, ui.ErrAborted) {
+			return lost
+		}
+		s = a.bare()
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	l, err := s.listeners(ctx, o.notices)
 	if err != nil {
+		return err
+	}
+	// What keeps the check from beginning at all is one more thing that could not
+	// be checked.
+	var found drift.Report
+	if lost != nil {
+		found = drift.Unchecked(time.Now(), lost, a.nextOf(lost)[0])
+	} else if found, err = s.check(ctx, o); err != nil {
 		return err
 	}
 	fix := &fixing{session: s, options: o}
@@ -103,7 +121,7 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 	if o.fix && o.format == "text" {
 		fix.tell(s.out)
 	}
-	if code := fix.code(found); code != exitOK {
+	if code := s.announce(ctx, l, found, fix.code(found)); code != exitOK {
 		return &statusError{code}
 	}
 	return nil
@@ -136,20 +154,6 @@ func (a *app) driftFormat(o driftOptions) (string, error) {
 		return "", misused(typed("drift --format", meant), "%s; there are %s", text, strings.Join(report.Formats(), ", "))
 	}
 	return o.format, nil
-}
-
-// checked makes the report. What keeps the check from beginning at all is one
-// more thing that could not be checked, unless the call itself has to change.
-func (a *app) checked(ctx context.Context, o driftOptions) (drift.Report, *session, error) {
-	s, err := a.open(ctx)
-	switch code := exitCode(err); {
-	case err != nil && (code == exitUsage || errors.Is(err, context.Canceled) || errors.Is(err, ui.ErrAborted)):
-		return drift.Report{}, nil, err
-	case err != nil:
-		return drift.Unchecked(time.Now(), err, a.nextOf(err)[0]), a.bare(), nil
-	}
-	found, err := s.check(ctx, o)
-	return found, s, err
 }
 
 // check looks at everything once.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -15,7 +16,7 @@ import (
 // prose is foreign text on one line of Markdown, fit for a table's cell.
 func prose(text string) string {
 	var out []string
-	for word := range strings.FieldsSeq(printable(text)) {
+	for word := range strings.FieldsSeq(strings.Join(lines(text), "; ")) {
 		body := strings.TrimRight(word, ".,;:!?)")
 		head := body[:len(body)-len(strings.TrimLeft(body, "("))]
 		body = body[len(head):]
@@ -28,8 +29,13 @@ func prose(text string) string {
 	return strings.Join(out, " ")
 }
 
+var clock = regexp.MustCompile(`^\d\d:\d\d$`)
+
 // harmless reports whether a word means nothing to Markdown nor to GitHub.
 func harmless(word string) bool {
+	if clock.MatchString(word) {
+		return true
+	}
 	lower, hex := strings.ToLower(word), 0
 	if strings.HasPrefix(lower, "www.") || strings.HasPrefix(lower, "gh-") {
 		return false

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/drift"
@@ -21,13 +22,13 @@ var pageStyle string
 //go:embed page.js
 var pageScript string
 
-var page = template.Must(template.New("page").Parse(pageTemplate))
+var pageOf = template.Must(template.New("page").Parse(pageTemplate))
 
 // HTML writes the report as one page that needs no network and no script. Its
 // script tells a reader that the page is old, and adds buttons that copy; the
 // page's policy lets nothing else run and nothing be fetched.
 func HTML(w io.Writer, r drift.Report) error {
-	return page.Execute(w, viewOf(r))
+	return pageOf.Execute(w, viewOf(r))
 }
 
 // policy allows this page's own style and script by their hashes, and nothing else.
@@ -135,7 +136,7 @@ func viewOf(r drift.Report) view {
 	v := view{
 		Policy: policy(), Style: template.CSS(pageStyle), Script: template.JS(pageScript),
 		State: string(verdict(r)), Answer: headline(r), Checked: minute(r.CheckedAt),
-		World: printable(r.World), Sureness: sureness(r.Copies), Legend: certainties(),
+		World: brief(r.World), Sureness: sureness(r.Copies), Legend: certainties(),
 		Timeline: timelineOf(r), NumGaps: countGaps(r),
 	}
 	v.Icon = icon(v.State)
@@ -183,27 +184,27 @@ func severity(f drift.Finding) string {
 func (v *view) layers(r drift.Report) {
 	longest := max(slowest(r).Seconds(), 0.001)
 	for _, l := range r.Layers {
-		v.Layers = append(v.Layers, viewLayer{printable(l.Name), string(statusOf(l)), seconds(l.Seconds), len(l.Gaps),
+		v.Layers = append(v.Layers, viewLayer{brief(l.Name), string(statusOf(l)), seconds(l.Seconds), len(l.Gaps),
 			percent(max(0, min(1, l.Seconds/longest)))})
-		for _, g := range l.Gaps {
-			v.Gaps = append(v.Gaps, viewGap{printable(l.Name), printable(g.Subject), lines(g.Detail), command(g.Fix)})
-		}
+	}
+	for _, g := range gapsOf(r) {
+		v.Gaps = append(v.Gaps, viewGap{g.Layer, g.Subject, lines(g.Detail), command(g.Fix)})
 	}
 }
 
 func (v *view) secrets(r drift.Report) {
 	for _, s := range r.Secrets {
-		row := viewSecret{Name: printable(s.Name), Title: printable(s.Title), State: stateOf(s), Issuer: issuer(s), Running: s.Running}
+		row := viewSecret{Name: brief(s.Name), Title: brief(s.Title), State: stateOf(s), Issuer: issuer(s), Running: s.Running}
 		for _, c := range s.Consumers {
-			cell := viewConsumer{certainty: sure(c), Name: printable(c.Name), Kind: printable(c.Kind), Detail: printable(c.Detail)}
+			cell := viewConsumer{certainty: sure(c), Name: brief(c.Name), Kind: brief(c.Kind), Detail: brief(c.Detail)}
 			if weaker(c) {
-				cell.Weaker = "declared: " + printable(c.Declared)
+				cell.Weaker = "declared: " + brief(c.Declared)
 			}
 			row.Consumers = append(row.Consumers, cell)
 		}
 		v.Secrets = append(v.Secrets, row)
 		for _, d := range s.Debts {
-			v.Debts = append(v.Debts, viewDebt{printable(s.Name), printable(d)})
+			v.Debts = append(v.Debts, viewDebt{brief(s.Name), printable(d)})
 		}
 	}
 	for _, s := range dueSecrets(r) {
@@ -226,7 +227,7 @@ func stateOf(s drift.Secret) string {
 	case s.State == "":
 		return "no rotation known"
 	}
-	return printable(s.State)
+	return brief(s.State)
 }
 
 func issuer(s drift.Secret) string {
@@ -238,17 +239,18 @@ func issuer(s drift.Secret) string {
 }
 
 func ageOf(s drift.Secret, now time.Time) viewAge {
-	a := viewAge{Name: printable(s.Name), Age: ageText(s), Due: dueText(s, now), Level: "fine", Word: "in time"}
+	a := viewAge{Name: brief(s.Name), Age: ageText(s), Due: dueText(s, now), Level: "fine", Word: "in time"}
 	if part, ok := used(s); ok {
 		a.Bar, a.W = true, percent(part)
 	}
 	switch {
 	case s.MaxAgeDays <= 0:
-		a.Level, a.Word = "none", "no maximum"
+		a.Level, a.Word = "none", "no limit"
 	case s.Due.IsZero():
 		a.Level, a.Word = "unknown", "unknown"
 	case overdue(s, now):
 		a.Level, a.Word = "over", "overdue"
+		a.Due = strings.TrimPrefix(a.Due, "overdue ")
 	case dueSoon(s, now):
 		a.Level, a.Word = "soon", "soon"
 	}

@@ -94,10 +94,8 @@ func markdownFindings(r drift.Report, limit int) string {
 
 func markdownGaps(r drift.Report) string {
 	t := rows{title: "### Not checked\n\n| Layer | Subject | Why | What to type |\n|---|---|---|---|\n", what: "subject", whats: "subjects"}
-	for _, l := range r.Layers {
-		for _, g := range l.Gaps {
-			t.rows = append(t.rows, fmt.Sprintf("| %s | %s | %s | %s |\n", prose(l.Name), code(g.Subject), prose(cut(g.Detail, detailLimit)), code(g.Fix)))
-		}
+	for _, g := range gapsOf(r) {
+		t.rows = append(t.rows, fmt.Sprintf("| %s | %s | %s | %s |\n", prose(g.Layer), code(g.Subject), prose(cut(g.Detail, detailLimit)), code(g.Fix)))
 	}
 	return t.within(gapsLimit)
 }

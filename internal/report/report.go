@@ -51,21 +51,31 @@ func headline(r drift.Report) string {
 		return "In progress: " + underWay(r)
 	case drift.Drift:
 		text := "Drift: " + count(len(counted), "finding", "findings")
-		if now := len(groupOf(counted)[0].findings); now > 0 && now < len(counted) {
-			text += fmt.Sprintf(", %d of them broken now", now)
-		} else if now > 0 {
-			text += ", broken now"
+		switch now := len(groupOf(counted)[0].findings); {
+		case now == 0:
+		case len(counted) == 1:
+			text += " that breaks something now"
+		case now == len(counted):
+			text += ", all break something now"
+		case now == 1:
+			text += ", 1 breaks something now"
+		default:
+			text += fmt.Sprintf(", %d break something now", now)
 		}
 		if gaps > 0 {
-			text += "; " + count(gaps, "thing", "things") + " could not be checked"
+			text += "; " + count(gaps, "thing", "things") + " not checked"
 		}
 		return text
 	}
 	switch {
 	case len(r.Layers) == 0:
 		return "Cannot tell: nothing was checked"
-	case gaps == 0:
+	case len(pick(r.Layers, unsure)) == len(r.Layers):
+		return "Cannot tell: no layer could be checked"
+	case gaps == 0 && slices.ContainsFunc(r.Layers, unsure):
 		return "Cannot tell: " + count(len(pick(r.Layers, unsure)), "layer", "layers") + " could not be checked"
+	case gaps == 0:
+		return "Cannot tell: the check gave no answer"
 	}
 	return "Cannot tell: " + count(gaps, "thing", "things") + " could not be checked; nothing wrong in the rest"
 }
@@ -76,9 +86,9 @@ func underWay(r drift.Report) string {
 	for _, s := range r.Secrets {
 		switch {
 		case s.Running:
-			parts = append(parts, printable(s.Name)+" is being rotated")
+			parts = append(parts, brief(s.Name)+" is being rotated")
 		case !s.GraceUntil.IsZero():
-			parts = append(parts, printable(s.Name)+"'s old value stays valid until "+day(s.GraceUntil))
+			parts = append(parts, brief(s.Name)+"'s old value stays valid until "+day(s.GraceUntil))
 		}
 	}
 	switch {
@@ -94,7 +104,7 @@ func underWay(r drift.Report) string {
 func sureness(c drift.Copies) string {
 	switch {
 	case c.Total == 0:
-		return "No copy is declared."
+		return "No copy was looked at."
 	case c.NameOnly == 0:
 		return fmt.Sprintf("None of %s is known by name only.", count(c.Total, "copy", "copies"))
 	case c.NameOnly == 1:
@@ -172,13 +182,37 @@ func countGaps(r drift.Report) int {
 	return n
 }
 
+// gap is something that could not be checked, or several for one reason.
+type gap struct{ Layer, Subject, Detail, Fix string }
+
+// gapsOf are the gaps of all layers. Those that follow each other with one reason
+// and one fix are one: where nothing could be checked, that is said once.
+func gapsOf(r drift.Report) []gap {
+	var out []gap
+	for _, l := range r.Layers {
+		for _, g := range l.Gaps {
+			next := gap{printable(l.Name), printable(g.Subject), g.Detail, g.Fix}
+			last := len(out) - 1
+			if last < 0 || g.Detail == "" || out[last].Detail != g.Detail || out[last].Fix != g.Fix {
+				out = append(out, next)
+				continue
+			}
+			out[last].Subject += ", " + next.Subject
+			if !strings.HasSuffix(", "+out[last].Layer, ", "+next.Layer) {
+				out[last].Layer += ", " + next.Layer
+			}
+		}
+	}
+	return out
+}
+
 // slowest is how long the check took: layers run side by side.
 func slowest(r drift.Report) time.Duration {
 	longest := 0.0
 	for _, l := range r.Layers {
 		longest = max(longest, l.Seconds)
 	}
-	return time.Duration(longest * float64(time.Second))
+	return time.Duration(min(longest, 1e6) * float64(time.Second))
 }
 
 // Headline is the answer in one line, without a full stop.

@@ -117,12 +117,21 @@ func (t *terminal) gaps(r drift.Report) {
 		return
 	}
 	t.heading(fmt.Sprintf("NOT CHECKED (%d)", countGaps(r)), "nobody knows how these stand")
-	for _, l := range r.Layers {
-		for _, g := range l.Gaps {
-			t.line(fmt.Sprintf("  %s %s  %s", t.style.Warn("?"), t.style.Bold(printable(g.Subject)), t.style.Dim(printable(l.Name))))
-			t.detail(g.Detail, plain)
-			t.fix(g.Fix)
+	for _, g := range gapsOf(r) {
+		subject, layer := g.Subject, t.style.Dim(g.Layer)
+		if g.Layer == g.Subject {
+			layer = ""
 		}
+		// A list of subjects is wrapped, a single one is whole.
+		for i, line := range ui.Wrap(subject, t.columns-4, t.columns > 0) {
+			if i == 0 {
+				t.line(strings.TrimRight(fmt.Sprintf("  %s %s  %s", t.style.Warn("?"), t.style.Bold(line), layer), " "))
+				continue
+			}
+			t.line("    " + t.style.Bold(line))
+		}
+		t.detail(g.Detail, plain)
+		t.fix(g.Fix)
 	}
 }
 
@@ -137,7 +146,7 @@ func (t *terminal) layers(r drift.Report) {
 		var names []string
 		for _, l := range r.Layers {
 			if statusOf(l) == s.status {
-				names = append(names, fmt.Sprintf("%s (%s)", printable(l.Name), seconds(l.Seconds)))
+				names = append(names, printable(l.Name)+" ("+strings.ReplaceAll(seconds(l.Seconds), " ", "")+")")
 			}
 		}
 		if len(names) > 0 {

@@ -60,9 +60,9 @@ func timelineOf(r drift.Report) *timeline {
 	scale := func(at time.Time) float64 { return at.Sub(from).Seconds() / to.Sub(from).Seconds() }
 	t := &timeline{From: day(from), To: day(to), Ticks: ticks(from, to, scale)}
 	for _, x := range dated {
-		i := slices.IndexFunc(t.Lanes, func(l lane) bool { return l.Secret == printable(x.Secret) })
+		i := slices.IndexFunc(t.Lanes, func(l lane) bool { return l.Secret == brief(x.Secret) })
 		if i < 0 {
-			i, t.Lanes = len(t.Lanes), append(t.Lanes, lane{Secret: printable(x.Secret)})
+			i, t.Lanes = len(t.Lanes), append(t.Lanes, lane{Secret: brief(x.Secret)})
 		}
 		t.Lanes[i].Spans = append(t.Lanes[i].Spans, spanOf(x, to, scale))
 	}
@@ -104,7 +104,7 @@ func endOf(x drift.Rotation) string {
 }
 
 func rowOf(x drift.Rotation) rotationRow {
-	row := rotationRow{Secret: printable(x.Secret), Rotation: printable(x.Rotation), State: printable(x.State),
+	row := rotationRow{Secret: brief(x.Secret), Rotation: brief(x.Rotation), State: brief(x.State),
 		Began: minute(x.Began), Ended: minute(x.Ended), Revoked: "not yet"}
 	if x.Ended.IsZero() {
 		row.Ended = "not yet"
@@ -116,7 +116,7 @@ func rowOf(x drift.Rotation) rotationRow {
 		if i > 0 {
 			row.By += ", "
 		}
-		row.By += printable(by)
+		row.By += brief(by)
 	}
 	return row
 }

@@ -38,6 +38,9 @@ func command(text string) string {
 	}, strings.ToValidUTF8(text, "\uFFFD")))
 }
 
+// brief is printable for what stands beside the point, in a cell of a table.
+func brief(text string) string { return cut(printable(text), 300) }
+
 func shown(r rune) rune {
 	switch {
 	case unicode.IsSpace(r):
@@ -83,7 +86,10 @@ func roughly(d time.Duration) string {
 	return count(int(d/time.Second), "second", "seconds")
 }
 
+// seconds is a duration that a report gives; one that cannot be is shown as an end
+// of what can.
 func seconds(s float64) string {
+	s = max(0, min(s, 1e6))
 	if s < 9.95 {
 		return fmt.Sprintf("%.1f s", s)
 	}

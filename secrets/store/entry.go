@@ -19,10 +19,15 @@ type Entry struct {
 	Time   time.Time
 
 	content secrets.Value
+	readers []string
 }
 
 // NewEntry is an entry whose whole content is v, byte for byte.
 func NewEntry(path string, v secrets.Value) Entry { return Entry{Path: path, content: v} }
+
+// Readers are the ids of the keys (16 hex digits) that an entry which was read from
+// its file is encrypted to; a hidden one is all zeros.
+func (e Entry) Readers() []string { return e.readers }
 
 // Content is every byte of the entry, as `pass show` prints it.
 func (e Entry) Content() secrets.Value { return e.content }

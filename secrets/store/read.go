@@ -36,7 +36,7 @@ func (s *Store) open(ctx context.Context, path string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	return Entry{Path: path, content: d.content}, nil
+	return Entry{Path: path, content: d.content, readers: d.keys}, nil
 }
 
 // file reads an entry's encrypted bytes.

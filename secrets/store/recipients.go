@@ -26,6 +26,8 @@ type Recipient struct {
 	Fingerprint string
 	// Expires is when the key can no longer be encrypted to (UTC); zero: never.
 	Expires time.Time
+	// Folder is where the .gpg-id lies that names it; "." is the store's own.
+	Folder string
 
 	usable bool
 	keys   []string    // ids of the keys that can be encrypted to
@@ -54,9 +56,34 @@ func (s *Store) Recipients(ctx context.Context, entry string) ([]Recipient, erro
 		if err != nil {
 			return nil, err
 		}
+		r.Folder = gpgIDFolder(root, entry)
 		all = append(all, r)
 	}
 	return all, s.pinned(entry, all)
+}
+
+// Among reports whether one of these key ids is a key of the recipient's.
+func (r Recipient) Among(ids []string) bool {
+	return slices.ContainsFunc(r.keys, func(key string) bool { return slices.Contains(ids, key) })
+}
+
+// Strangers are those of these key ids that are no key of any of the recipients.
+func Strangers(all []Recipient, ids []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return slices.ContainsFunc(all, func(r Recipient) bool { return slices.Contains(r.keys, id) })
+	})
+}
+
+// gpgIDFolder is the nearest folder upward from the entry that has a .gpg-id.
+func gpgIDFolder(root *os.Root, entry string) string {
+	dir := path.Dir(entry)
+	for dir != "." {
+		if info, err := root.Stat(path.Join(dir, gpgIDName)); err == nil && info.Mode().IsRegular() {
+			break
+		}
+		dir = path.Dir(dir)
+	}
+	return dir
 }
 
 // gpgIDs returns what the nearest .gpg-id names, read as pass reads it; a last
@@ -65,14 +92,7 @@ func (s *Store) gpgIDs(ctx context.Context, root *os.Root, entry string) ([]stri
 	if len(s.keys) > 0 {
 		return s.keys, nil
 	}
-	dir := path.Dir(entry)
-	for dir != "." {
-		if info, err := root.Stat(path.Join(dir, gpgIDName)); err == nil && info.Mode().IsRegular() {
-			break
-		}
-		dir = path.Dir(dir)
-	}
-	file := path.Join(dir, gpgIDName)
+	file := path.Join(gpgIDFolder(root, entry), gpgIDName)
 	text, err := readFile(root, file)
 	if err != nil {
 		return nil, &Error{Kind: NotAStore, Path: entry, Op: opKeys, Err: err,

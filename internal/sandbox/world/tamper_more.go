@@ -24,7 +24,7 @@ func rollBackCode(s *State, a []string) error {
 		}
 		back, err := s.Deploy(a[0], "Rollback", []Share{{VersionID: d.Shares[0].VersionID, Percentage: 100}}, true)
 		if err == nil {
-			back.Source = "wrangler"
+			back.Source, back.TriggeredBy = "wrangler", "rollback"
 		}
 		return err
 	}
