@@ -36,11 +36,7 @@ func (s *scene) synced(ctx context.Context, out *sheet) {
 		return
 	}
 	loose := func(detail, fix string) {
-		f := Finding{Code: Unpushed, Subject: "pass", Severity: Warning, Detail: detail, Fix: fix}
-		if push := (Repair{Verb: Push}); fix == push.Command() {
-			f.Repair = push
-		}
-		out.find(f)
+		out.find(Finding{Code: Unpushed, Subject: "pass", Severity: Warning, Detail: detail, Fix: fix})
 	}
 	switch pushed := sync.Pushed(); {
 	case !sync.Git:
@@ -53,6 +49,9 @@ func (s *scene) synced(ctx context.Context, out *sheet) {
 		loose("HEAD is detached, so commits are on no branch", "pass git switch main")
 	case len(sync.Dirty) > 0:
 		loose("not committed: "+strings.Join(sync.Dirty, ", "), "pass git status")
+	case pushed != nil && sync.Upstream != "":
+		f := Finding{Code: Unpushed, Subject: "pass", Severity: Warning, Detail: pushed.Error()}
+		out.find(f.mendedBy(Repair{Verb: Push}))
 	case pushed != nil:
 		loose(pushed.Error(), s.Next(pushed))
 	}

@@ -1,8 +1,6 @@
 package drift
 
-import (
-	"slices"
-)
+import "slices"
 
 // Proposal is one call of this program, and the findings that it mends.
 type Proposal struct {
@@ -55,6 +53,9 @@ func Propose(all []Finding, skip ...Repair) (proposals []Proposal, byHand []Find
 			}
 			proposals = grouped(proposals, f)
 		}
+	}
+	for _, p := range proposals {
+		slices.Sort(p.Names)
 	}
 	if len(proposals) > 0 && proposals[0].Verb == Pull {
 		proposals = proposals[:1]

@@ -114,7 +114,10 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 	}
 	s.progress.Close()
 	// Who is to be told is told also where nobody reads the report.
-	printErr := a.printDrift(s.out, found, o)
+	var printErr error
+	if !fix.told() {
+		printErr = a.printDrift(s.out, found, o)
+	}
 	if printErr == nil && o.fix && o.format == "text" {
 		fix.tell(s.out)
 	}

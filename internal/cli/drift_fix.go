@@ -26,6 +26,8 @@ type fixing struct {
 	failed  int
 	waits   bool
 	stopped bool
+	// shown: the last report has been printed, and nothing was changed since.
+	shown bool
 }
 
 // mend proposes what mends the findings, and does it after the same preview and
@@ -49,6 +51,7 @@ func (f *fixing) mend(ctx context.Context, found drift.Report) (drift.Report, er
 			return found, err
 		}
 		changed := f.each(ctx, proposals)
+		f.shown = !changed
 		if f.stopped {
 			break
 		}
@@ -148,7 +151,7 @@ func (f *fixing) make(ctx context.Context, p drift.Proposal) error {
 	case drift.Readopt, drift.Roll, drift.Anew:
 		o := rotation.Options{Roll: p.Verb != drift.Readopt, Anew: p.Verb == drift.Anew, Unattended: f.app.unattended()}
 		reports, err := f.rotator().Adopt(ctx, p.Names, o)
-		f.print(reports)
+		f.print(reports, err)
 		return err
 	}
 	o, err := f.app.rotateOptions(f.catalog, p.Names, rotateFlags{names: p.Names, pending: p.Verb == drift.Pending, fresh: p.Verb == drift.Renew})
@@ -156,7 +159,7 @@ func (f *fixing) make(ctx context.Context, p drift.Proposal) error {
 		return err
 	}
 	reports, err := f.rotator().Rotate(ctx, p.Names, o)
-	f.print(reports)
+	f.print(reports, err)
 	return err
 }
 
@@ -165,7 +168,10 @@ func (a *app) unattended() bool { return a.opts.yes || !a.interactive() }
 
 // print shows each secret's result, on the side of the dialogue: the result of the
 // whole is the report.
-func (f *fixing) print(reports []rotation.Report) {
+func (f *fixing) print(reports []rotation.Report, err error) {
+	if declined := (*declinedError)(nil); errors.As(err, &declined) {
+		return // it has been in the preview
+	}
 	_ = f.progress.Pause(func() error {
 		for _, r := range reports {
 			for i, next := range r.Next {

@@ -120,6 +120,12 @@ func (f *fixing) ended(m drift.Mending) {
 	})
 }
 
+// told: the report in its text form would say once more what stands above, or,
+// after Ctrl-C, what is not so any more.
+func (f *fixing) told() bool {
+	return f.options.format == "text" && f.options.output == "" && (f.stopped || f.shown && ui.IsTerminal(f.app.stdout()))
+}
+
 // tell is the end of the text form: what was done, or what could be.
 func (f *fixing) tell(w io.Writer) {
 	style := f.app.resultStyle()
@@ -158,7 +164,10 @@ func (f *fixing) tell(w io.Writer) {
 			_, _ = fmt.Fprintf(w, "      %s %s\n", style.Dim("next:"), n)
 		}
 	}
-	if n := len(f.byHand); n > 0 {
+	switch n := len(f.byHand); {
+	case f.stopped:
+		_, _ = fmt.Fprintf(w, "  stopped here, and not checked again\n      %s %s\n", style.Dim("next:"), f.app.inPlace("go run . drift"))
+	case n > 0:
 		_, _ = fmt.Fprintf(w, "  %s for a person to mend: %d, with what to do, in the report above\n", style.Warn("!"), n)
 	}
 }

@@ -140,14 +140,16 @@ func (a *app) inPlace(command string) string {
 		return command
 	}
 	dir := a.sandboxDir()
-	program, _, _ := strings.Cut(command, " ")
-	switch program {
-	case "pass":
-		return fmt.Sprintf("PASSWORD_STORE_DIR=%s GNUPGHOME=%s %s", quoted(filepath.Join(dir, "store")), quoted(filepath.Join(dir, "gnupg")), command)
-	case "gpg":
-		return fmt.Sprintf("GNUPGHOME=%s %s", quoted(filepath.Join(dir, "gnupg")), command)
+	steps := strings.Split(command, " && ")
+	for i, step := range steps {
+		switch program, _, _ := strings.Cut(step, " "); program {
+		case "pass":
+			steps[i] = fmt.Sprintf("PASSWORD_STORE_DIR=%s GNUPGHOME=%s %s", quoted(filepath.Join(dir, "store")), quoted(filepath.Join(dir, "gnupg")), step)
+		case "gpg":
+			steps[i] = fmt.Sprintf("GNUPGHOME=%s %s", quoted(filepath.Join(dir, "gnupg")), step)
+		}
 	}
-	return command
+	return strings.Join(steps, " && ")
 }
 
 // quotedAll are the words of a call as a shell takes them.

@@ -122,6 +122,7 @@ func TestNextCommandsStayInTheirWorld(t *testing.T) {
 		"go run . setup":                         "go run . setup",
 		"pass edit a/b":                          "PASSWORD_STORE_DIR='/home/a/w b/store' GNUPGHOME='/home/a/w b/gnupg' pass edit a/b",
 		"gpg --list-secret-keys":                 "GNUPGHOME='/home/a/w b/gnupg' gpg --list-secret-keys",
+		"gpg --a && gpg --b":                     "GNUPGHOME='/home/a/w b/gnupg' gpg --a && GNUPGHOME='/home/a/w b/gnupg' gpg --b",
 		"df -h":                                  "df -h",
 	} {
 		require.Equal(t, want, a.inPlace(command))

@@ -17,6 +17,12 @@ import (
 // terminal opens a pseudo-terminal: ours is the end that a person types at.
 func terminal(t *testing.T) (ours, theirs *os.File) {
 	t.Helper()
+	return terminalSeen(t, io.Discard) // nobody looks, but what is printed must go somewhere
+}
+
+// terminalSeen is terminal whose screen goes to seen.
+func terminalSeen(t *testing.T, seen io.Writer) (ours, theirs *os.File) {
+	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	require.NoError(t, err)
 	require.NoError(t, unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0))
@@ -25,8 +31,7 @@ func terminal(t *testing.T) (ours, theirs *os.File) {
 	theirs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = theirs.Close(); _ = ours.Close() })
-	// Nobody looks, but what is printed must go somewhere.
-	go func() { _, _ = io.Copy(io.Discard, ours) }()
+	go func() { _, _ = io.Copy(seen, ours) }()
 	return ours, theirs
 }
 
