@@ -146,7 +146,11 @@ func (c *Checker) Check(ctx context.Context) (Report, error) {
 		report.Findings = append(report.Findings, calm...)
 	}
 	report.Findings = accept(settle(sortFindings(report.Findings)), accepted, c.Now())
+	for i, f := range report.Findings {
+		report.Findings[i].own = s.own(f.Repair.Name)
+	}
 	report.Answer, report.Busy = answer(report.Findings, report.Layers, busy.any()), busy.names()
+	report.Stacks = c.Stacks
 	s.show(ctx, &report)
 	return report, nil
 }

@@ -46,6 +46,16 @@ func Propose(all []Finding, skip ...Repair) (proposals []Proposal, byHand []Find
 	}
 	mendable = together(mendable)
 	mendable = slices.DeleteFunc(mendable, func(f Finding) bool { return slices.Contains(skip, f.Repair) })
+	// What this program itself stands on comes first: the others need it.
+	slices.SortStableFunc(mendable, func(a, b Finding) int {
+		switch {
+		case a.own == b.own:
+			return 0
+		case a.own:
+			return -1
+		}
+		return 1
+	})
 	for _, verb := range Verbs() {
 		for _, f := range mendable {
 			if f.Repair.Verb != verb {
@@ -63,11 +73,12 @@ func Propose(all []Finding, skip ...Repair) (proposals []Proposal, byHand []Find
 	return proposals, byHand
 }
 
-// grouped puts a finding to the proposal that mends it. A call unlocks one stack,
-// and does everything else to all secrets at once.
+// grouped puts a finding to the proposal that mends it. A call unlocks one stack or
+// renews one secret, so that one that fails keeps no other from its new value, and
+// does everything else to all secrets at once.
 func grouped(all []Proposal, f Finding) []Proposal {
 	at := slices.IndexFunc(all, func(p Proposal) bool {
-		return p.Verb == f.Repair.Verb && (p.Verb != Unlock || slices.Contains(p.Names, f.Repair.Name))
+		return p.Verb == f.Repair.Verb && (p.Verb != Unlock && p.Verb != Renew || slices.Contains(p.Names, f.Repair.Name))
 	})
 	if at < 0 {
 		all, at = append(all, Proposal{Verb: f.Repair.Verb}), len(all)
@@ -99,6 +110,14 @@ func together(all []Finding) []Finding {
 		v, now := f.Repair.Verb, best[f.Repair.Name]
 		if slices.Contains(stronger, v) && (now == "" || slices.Index(stronger, v) < slices.Index(stronger, now)) {
 			best[f.Repair.Name] = v
+		}
+	}
+	// Of what one holder lacks, none can be adopted without the others.
+	for _, f := range all {
+		for _, o := range all {
+			if f.holder != "" && o.holder == f.holder && best[f.Repair.Name] == Anew && best[o.Repair.Name] == Roll {
+				best[o.Repair.Name] = Anew
+			}
 		}
 	}
 	for i, f := range all {

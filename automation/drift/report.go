@@ -87,6 +87,8 @@ type Finding struct {
 	stack string
 	// holder is the place that it is about, as findings call it.
 	holder string
+	// own: it is about a credential that this program itself uses.
+	own bool
 	// consequence: it follows if the service refuses the credential.
 	consequence bool
 }
@@ -162,6 +164,8 @@ type Report struct {
 	// Busy are the secrets, and stacks as stack/NAME, on which somebody works: what
 	// was seen of them is no standing and is left out.
 	Busy []string `json:"busy,omitempty"`
+	// Stacks are the only ones that were looked at; none: everything was.
+	Stacks []string `json:"stacks,omitempty"`
 	// World is empty for the company's, else the sandbox's folder.
 	World   string   `json:"world,omitempty"`
 	Secrets []Secret `json:"secrets"`

@@ -86,6 +86,15 @@ func (s *scene) configs(ctx context.Context, stack string) (map[string]map[strin
 // whole reports whether everything is looked at, and not some stacks alone.
 func (s *scene) whole() bool { return len(s.Stacks) == 0 }
 
+// own reports whether this program itself works with the secret.
+func (s *scene) own(secret string) bool {
+	sec, _ := s.Catalog.Secret(secret)
+	at := s.Catalog.Services
+	return slices.ContainsFunc(sec.Entries, func(e secrets.Entry) bool {
+		return slices.Contains([]string{at.Cloudflare.Token, at.Scaleway.AccessKey, at.Scaleway.SecretKey, at.GitHub.Token, s.Catalog.State.AccessKey, s.Catalog.State.SecretKey}, e.Path)
+	})
+}
+
 // consumers are the secret's consumers that are looked at.
 func (s *scene) consumers(sec secrets.Secret) []secrets.Consumer {
 	return slices.DeleteFunc(slices.Clone(sec.Consumers), func(c secrets.Consumer) bool {

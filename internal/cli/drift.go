@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,6 +84,9 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 	if o.format, err = a.driftFormat(o); err != nil {
 		return err
 	}
+	if err := a.writable(o.output); err != nil {
+		return err
+	}
 	if len(o.stacks) > 0 && len(o.notify)+len(o.heartbeat) > 0 {
 		return misused("go run . drift --notify URL", "--stack looks at a part: what it does not look at would be told as resolved, or be called clean; leave --notify and --heartbeat out")
 	}
@@ -128,6 +132,21 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 	return printErr
 }
 
+// writable refuses a report's place that is not there before anything is checked.
+func (a *app) writable(file string) error {
+	if file == "" {
+		return nil
+	}
+	dir := filepath.Dir(a.absolute(file))
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return misused("mkdir -p "+quoted(dir), "the report cannot be written: there is no folder %s", dir)
+	}
+	if info, err := os.Stat(a.absolute(file)); err == nil && info.IsDir() {
+		return misused(typed("drift --output", quoted(filepath.Join(file, "drift.html"))), "the report cannot be written: %s is a folder", file)
+	}
+	return nil
+}
+
 // chosenStacks are the named ones, or none for all.
 func chosenStacks(cat *secrets.Catalog, names []string) ([]string, error) {
 	if len(names) == 0 {
@@ -165,6 +184,9 @@ func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, erro
 	s.store = whole.Still()
 	found, err := s.driftChecker(o).Check(ctx)
 	s.store = whole
+	if errors.Is(err, context.Canceled) {
+		return found, fmt.Errorf("the check was stopped; it changes nothing: %w", err)
+	}
 	if err != nil {
 		return drift.Report{}, err
 	}

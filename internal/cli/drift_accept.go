@@ -132,8 +132,8 @@ func acceptance(args []string, o acceptOptions, now time.Time) (journal.Acceptan
 	if out.Until, err = untilDay(o.until, now); err != nil {
 		return out, misused(like, "%v", err)
 	}
-	if out.Reason == "" {
-		return out, misused(like, "--reason is missing: whoever reads the report wants to know why")
+	if out.Reason == "" || out.Reason == "TEXT" {
+		return out, misused(like, "--reason is missing: whoever reads the report wants to know why it may stand")
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,6 +139,9 @@ func (a *app) checkScheduling(o scheduling) error {
 	for _, ref := range append([]string{o.heartbeat}, o.notify...) {
 		if ref != "" && !notify.Reference(ref) {
 			return misused(again("--notify pass:PATH"), "the address would stand in a file and in a command line, and it holds a token: put it into pass and name its path, or name a variable (env:NAME)")
+		}
+		if name, ok := strings.CutPrefix(ref, "env:"); ok && !variableName.MatchString(name) {
+			return misused(again("--notify env:NOTIFY_URL"), "%q is no name of a variable", name)
 		}
 		if o.format == formatGitHub && strings.HasPrefix(ref, "pass:") {
 			return misused(again("--format github --notify env:NOTIFY_URL"), "in GitHub Actions an address is a secret of the environment (env:NAME)")
@@ -292,3 +296,6 @@ func (a *app) unitUser(home string) (name, dir string, err error) {
 	}
 	return strconv.Itoa(os.Getuid()), home, nil
 }
+
+// variableName is what a shell and a workflow take for the name of a variable.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

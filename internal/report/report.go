@@ -49,6 +49,9 @@ func headline(r drift.Report) string {
 		if n := len(acceptedGaps(r)); n > 0 {
 			return "Clean: nothing to do; " + count(n, "thing", "things") + " not checked, which was accepted"
 		}
+		if len(r.Stacks) > 0 {
+			return "Clean, as far as was looked: only stack " + brief(strings.Join(r.Stacks, ", ")) + " and the secrets on it"
+		}
 		return "Clean: nothing to do"
 	case drift.InProgress:
 		return "In progress: " + underWay(r)
@@ -154,12 +157,20 @@ func groupOf(findings []drift.Finding) []group {
 	}
 	for _, f := range findings {
 		at := slices.IndexFunc(groups, func(g group) bool { return slices.Contains(g.codes, f.Code) })
-		if at < 0 {
+		switch {
+		case stopped(f):
+			at = 0
+		case at < 0:
 			at = len(groups) - 1
 		}
 		groups[at].findings = append(groups[at].findings, f)
 	}
 	return groups
+}
+
+// stopped: nothing runs where something should, or pass itself lacks the value.
+func stopped(f drift.Finding) bool {
+	return f.Severity == drift.Error && (f.Code == drift.MissingEntry || f.Code == drift.ForeignChange && strings.HasPrefix(f.Subject, "container/"))
 }
 
 func ofKind(r drift.Report, is func(drift.Finding) bool) []drift.Finding {
