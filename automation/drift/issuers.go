@@ -33,7 +33,7 @@ func (s *scene) issuers(ctx context.Context, out *sheet) {
 func (s *scene) issuer(ctx context.Context, sec secrets.Secret, out *sheet) {
 	c := s.credit(ctx, sec.Name)
 	checker, ok := s.Service(sec.Service)
-	if !ok || c.err != nil {
+	if !ok || !c.whole() {
 		s.issuerSaid(sec.Name, services.Unknown)
 		return // a service without a door, or no value to try
 	}
@@ -93,7 +93,7 @@ func (s *scene) deadInPass(ctx context.Context, sec secrets.Secret, checker serv
 	for _, o := range s.olds(ctx, sec.Name, 1) {
 		if report, _ := checker.Check(ctx, o.values); report.State == services.Alive && s.tried(now, o.values, s.credit(ctx, sec.Name).current) {
 			f.Detail += "; the value before it is alive, so what was put there since is a mistake, or was never valid: take it back"
-			f.Fix = restore(sec, o)
+			f.Fix, f.mistake = restore(sec, o), true
 			return f
 		}
 	}
@@ -211,7 +211,7 @@ func (s *scene) unlisted(ctx context.Context, service string, out *sheet) {
 	var owner secrets.Secret
 	for _, sec := range s.chosen {
 		c := s.credit(ctx, sec.Name)
-		if sec.Service != service || c.err != nil {
+		if sec.Service != service || !c.whole() {
 			continue
 		}
 		for _, cred := range []services.Credential{c.current, c.pending, c.previous} {

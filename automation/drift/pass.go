@@ -2,6 +2,7 @@ package drift
 
 import (
 	"context"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -22,9 +23,8 @@ func (s *scene) pass(ctx context.Context, out *sheet) {
 	s.listed(ctx, out)
 	s.recipients(ctx, out)
 	for _, sec := range s.chosen {
-		// One that is not there at all was found missing.
-		if c := s.credit(ctx, sec.Name); c.err != nil && store.KindOf(c.err) != store.Missing {
-			out.gap(sec.Name+"/pass", c.err, "go run . doctor")
+		for _, w := range s.credit(ctx, sec.Name).wrong {
+			s.unusable(ctx, sec, w, out)
 		}
 	}
 }
@@ -150,4 +150,25 @@ func (s *scene) catalogued() map[string]bool {
 		}
 	}
 	return out
+}
+
+// unusable is an entry that cannot be read, or holds what is no credential of its
+// kind: then the last one that was can be taken back.
+func (s *scene) unusable(ctx context.Context, sec secrets.Secret, w wrong, out *sheet) {
+	var shape *secrets.ShapeError
+	if store.KindOf(w.err) == store.Missing {
+		return // it was found missing
+	}
+	if !errors.As(w.err, &shape) && store.KindOf(w.err) != store.Format {
+		out.gap(sec.Name+"/pass", w.err, "go run . doctor")
+		return
+	}
+	f := Finding{Code: MissingEntry, Subject: w.entry.Path, Secret: sec.Name, Severity: Error, Detail: "pass does not hold its value any more: " + w.err.Error(), Fix: "pass edit " + quoted(w.entry.Path)}
+	for _, o := range s.olds(ctx, sec.Name, depth) {
+		if commit := o.commits[w.entry.Name()]; commit != "" {
+			f.Fix = restore(secrets.Secret{Name: sec.Name, Entries: []secrets.Entry{w.entry}}, o)
+			break
+		}
+	}
+	out.find(f)
 }

@@ -89,6 +89,8 @@ type Finding struct {
 	holder string
 	// own: it is about a credential that this program itself uses.
 	own bool
+	// mistake: pass holds a dead value, and the one before it lives.
+	mistake bool
 	// consequence: it follows if the service refuses the credential.
 	consequence bool
 }

@@ -122,13 +122,22 @@ func (s *scene) standingOf(ctx context.Context, name string) rotation.Standing {
 
 // credit is what pass holds of one secret.
 type credit struct {
-	// current lacks what err says could not be read.
+	// current lacks what is wrong.
 	current services.Credential
-	err     error
+	wrong   []wrong
 	// pending and previous are whole credentials: current with the entries that
 	// stand in rotation/pending or rotation/previous; nil where none does.
 	pending, previous services.Credential
 }
+
+// wrong is an entry that holds nothing which could be compared.
+type wrong struct {
+	entry secrets.Entry
+	err   error
+}
+
+// whole reports whether every entry could be read and has its form.
+func (c *credit) whole() bool { return len(c.wrong) == 0 }
 
 // credit reads every chosen secret's entries, in one go.
 func (s *scene) credit(ctx context.Context, name string) *credit {
@@ -142,8 +151,9 @@ func (s *scene) credit(ctx context.Context, name string) *credit {
 				if err == nil {
 					err = e.Check(v)
 				}
-				if err != nil && c.err == nil {
-					c.err = err
+				if err != nil {
+					c.wrong = append(c.wrong, wrong{e, err})
+					continue
 				}
 				c.current[e.Name()] = v
 			}

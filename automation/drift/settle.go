@@ -8,9 +8,10 @@ import (
 
 // settle drops what only follows from another finding of the same place.
 func settle(all []Finding) []Finding {
-	has := map[string]bool{}
+	has, mistakes := map[string]bool{}, map[string]bool{}
 	for _, f := range all {
 		has[f.Key()] = true
+		mistakes[f.Secret] = mistakes[f.Secret] || f.mistake
 	}
 	missing := func(subject string) bool {
 		return slices.ContainsFunc(all, func(f Finding) bool { return f.Code == MissingAtConsumer && below(f.Subject, subject) })
@@ -32,7 +33,8 @@ func settle(all []Finding) []Finding {
 		case ValueDiffers, StaleConsumer:
 			// Without the name there is no value to differ; and what a dead
 			// credential is refused for is said once.
-			return missing(f.Subject) || f.consequence && has[string(CredentialDead)+":"+f.Secret]
+			// Nor are consumers wrong where pass is.
+			return missing(f.Subject) || f.Code == StaleConsumer && mistakes[f.Secret] || f.consequence && has[string(CredentialDead)+":"+f.Secret]
 		}
 		return false
 	})

@@ -22,7 +22,7 @@ func (s *scene) values(ctx context.Context, out *sheet) {
 	for _, sec := range s.chosen {
 		c := s.credit(ctx, sec.Name)
 		for _, consumer := range s.consumers(sec) {
-			if c.err != nil {
+			if !c.whole() {
 				// There is nothing to compare with; the pass layer says why.
 				s.answered(sec.Name, proof.Result{Consumer: consumer.Name, Kind: consumer.Kind, Proof: consumer.Probe.Kind}, consumer)
 				continue

@@ -53,7 +53,8 @@ Layers, looked at side by side:
              containers, and .env files below --search
 
 Exit codes: 0 clean, or a rotation is under way; 1 failed; 2 usage; 3 drift;
-4 something could not be checked, and nothing was found. See also: schedule.`,
+4 something could not be checked, and nothing was found; 6 --fix waits for a
+person. See also: schedule.`,
 		Example: `  go run . drift
   go run . drift --format html --output drift.html
   go run . drift --stack stripe-backend --json
@@ -69,6 +70,7 @@ Exit codes: 0 clean, or a rotation is under way; 1 failed; 2 usage; 3 drift;
 	f.StringArrayVar(&o.search, "search", nil, "look for copies in the .env files below `DIR` (default: --root); may be repeated")
 	f.BoolVar(&o.fix, "fix", false, "propose what mends each finding, and do it after the same preview and question as rotate")
 	o.flags(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("format", words(report.Formats()...))
 	cmd.AddCommand(a.acceptCommand())
 	return cmd
 }
@@ -171,6 +173,9 @@ func (a *app) driftFormat(o driftOptions) (string, error) {
 		return "text", nil
 	case !slices.Contains(report.Formats(), o.format):
 		text, meant := notFound("format", o.format, report.Formats())
+		if meant == "" {
+			meant = "text"
+		}
 		return "", misused(typed("drift --format", meant), "%s; there are %s", text, strings.Join(report.Formats(), ", "))
 	}
 	return o.format, nil

@@ -180,7 +180,7 @@ func (s *session) printAccepted(all []journal.Acceptance) error {
 	style := s.app.resultStyle()
 	var rows [][]ui.Cell
 	for _, a := range all {
-		until := ui.Cell{Text: a.Until.UTC().Format(time.DateOnly)}
+		until := ui.Cell{Text: a.Until.Add(-time.Second).UTC().Format(time.DateOnly)}
 		if !time.Now().Before(a.Until) {
 			until = ui.Cell{Text: until.Text + " (over)", Paint: style.Dim}
 		}

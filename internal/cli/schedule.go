@@ -121,7 +121,11 @@ value is in nightly.env (see docs/nightly.md), or pass:PATH.`,
 
 // checkScheduling refuses what the flags cannot mean.
 func (a *app) checkScheduling(o scheduling) error {
-	again := func(flag string) string { return "go run . schedule install " + flag }
+	verb := "install"
+	if slices.Contains(a.args, "print") {
+		verb = "print"
+	}
+	again := func(flag string) string { return "go run . schedule " + verb + " " + flag }
 	switch {
 	case a.opts.sandbox != "":
 		return misused("go run . drift", "a sandbox is not scheduled: its accounts are on this machine only while it is served")
