@@ -4,10 +4,8 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -83,18 +81,6 @@ func (w *sandboxed) did(r drift.Report) (out []string) {
 		out = append(out, string(m.Outcome)+": "+command)
 	}
 	return out
-}
-
-// killed makes the lock on a stack one of a process that has ended on this host.
-func (w *sandboxed) killed(project string) {
-	w.t.Helper()
-	found, err := filepath.Glob(filepath.Join(w.dir, "state", ".pulumi", "locks", "organization", project, "*", "*.json"))
-	require.NoError(w.t, err)
-	require.Len(w.t, found, 1)
-	host, err := os.Hostname()
-	require.NoError(w.t, err)
-	text := fmt.Sprintf(`{"pid":%d,"username":"ann","hostname":%q,"timestamp":"2026-11-22T20:00:00Z"}`, 1<<22+1, host)
-	require.NoError(w.t, os.WriteFile(found[0], []byte(text), 0o600))
 }
 
 // rolls are the secrets that were rolled out anew. Whether a change at a Worker is
@@ -175,8 +161,8 @@ func TestLongDriftFixBehindTheStatesBack(t *testing.T) {
 	w.disturb("tamper", "state-pending", "infra")
 	w.await("the container runs with it", func() bool { return w.runsNow(payments).key == wrongKey })
 	w.mends([]string{
-		"done: go run . adopt --secret clerk --secret sightengine --roll",
-		"done: go run . adopt --secret scaleway --secret stripe --roll --anew",
+		"done: go run . adopt --secret clerk --secret sightengine --secret stripe --roll",
+		"done: go run . adopt --secret scaleway --roll --anew",
 	})
 	require.Equal(t, pair{key, hook}, w.runsNow(payments))
 	require.Equal(t, w.pass(clerkKey), w.truth().Consumers[badges].RunsWith["CLERK_SECRET_KEY"])
