@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -273,8 +274,11 @@ func partsOf(c drift.Copies) []part {
 
 func (v *view) totals(r drift.Report) {
 	counted := len(ofKind(r, drift.Finding.Counts))
+	word := func(n int, one, many string) string {
+		return strings.TrimPrefix(count(n, one, many), strconv.Itoa(n)+" ")
+	}
 	for _, t := range []total{
-		{counted, "findings", "#findings"}, {v.NumGaps, "not checked", "#gaps"}, {len(r.Secrets), "secrets", "#secrets"},
+		{counted, word(counted, "finding", "findings"), "#findings"}, {v.NumGaps, "not checked", "#gaps"}, {len(r.Secrets), word(len(r.Secrets), "secret", "secrets"), "#secrets"},
 		{len(pick(r.Secrets, func(s drift.Secret) bool { return overdue(s, r.CheckedAt) || dueSoon(s, r.CheckedAt) })), "due soon or overdue", "#due"},
 		{len(v.Debts), "owed", "#owed"}, {len(r.Layers), "layers", "#layers"},
 	} {
