@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -156,8 +157,15 @@ func TestAnAdoptedValueIsAsOldAsItIs(t *testing.T) {
 			began = append(began, until)
 			return ago(1), nil
 		}
-		a.add("two", journal.Event{Rotation: "1", State: journal.RolledBack, Entries: both}, adoption(both, value))
+		a.add("two", journal.Event{Rotation: "1", State: journal.RolledBack, Entries: both})
 		log, err := a.Journal.Open(t.Context(), "two")
+		require.NoError(t, err)
+		// Events carry milliseconds: the next one has to be in another one.
+		for !time.Now().UTC().Truncate(time.Millisecond).After(log.Last().Time) {
+			runtime.Gosched()
+		}
+		a.add("two", adoption(both, value))
+		log, err = a.Journal.Open(t.Context(), "two")
 		require.NoError(t, err)
 		events, err := log.Events(t.Context())
 		require.NoError(t, err)
