@@ -114,8 +114,15 @@ func (s *Sandbox) rollOutProject(ctx context.Context, pulumi *engine.Engine, p p
 }
 
 // initStack is a person's `pulumi stack init`: it makes the stack and its file.
-func (s *Sandbox) initStack(ctx context.Context, dir string, login map[string]string) error {
-	_, err := s.pulumi(ctx, dir, nil, login, "stack", "init", pulumiStack)
+// The S3 server keeps objects as files: where another stack's last lock is taken
+// away, and the empty folders with it, a new lock may find its own folder gone.
+func (s *Sandbox) initStack(ctx context.Context, dir string, login map[string]string) (err error) {
+	for range 3 {
+		_, err = s.pulumi(ctx, dir, nil, login, "stack", "init", pulumiStack)
+		if err == nil || !strings.Contains(err.Error(), "ExistingObjectIsDirectory") {
+			return err
+		}
+	}
 	return err
 }
 
