@@ -15,8 +15,8 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
 
-// known is a value of pass and whose it is.
-type known struct {
+// original is a value of pass and whose it is.
+type original struct {
 	secret, entry string
 	value         secrets.Value
 }
@@ -26,14 +26,14 @@ type known struct {
 const shortest = 8
 
 // registered are all values that pass holds of the chosen secrets.
-func (s *scene) registered(ctx context.Context) []known {
-	var out []known
+func (s *scene) registered(ctx context.Context) []original {
+	var out []original
 	for _, sec := range s.chosen {
 		c := s.credit(ctx, sec.Name)
 		for _, e := range sec.Entries {
 			for _, v := range []secrets.Value{c.current[e.Name()], c.previous[e.Name()], c.pending[e.Name()]} {
-				if v.Len() >= shortest && !slices.ContainsFunc(out, func(k known) bool { return k.value.Equal(v) }) {
-					out = append(out, known{sec.Name, e.Name(), v})
+				if v.Len() >= shortest && !slices.ContainsFunc(out, func(k original) bool { return k.value.Equal(v) }) {
+					out = append(out, original{sec.Name, e.Name(), v})
 				}
 			}
 		}
@@ -53,13 +53,13 @@ func (s *scene) copies(ctx context.Context, out *sheet) {
 	}
 }
 
-func (s *scene) copied(subject, what string, k known, out *sheet) {
+func (s *scene) copied(subject, what string, k original, out *sheet) {
 	out.find(Finding{Code: UnmanagedAtConsumer, Subject: subject, Secret: k.secret, Severity: Warning, Fix: s.declare(subject),
 		Detail: what + " holds a copy of " + k.secret + "'s " + k.entry + " that the catalog does not declare, so a rotation would miss it: " + undeclared})
 }
 
 // projects compares the config of every Pulumi project below the root.
-func (s *scene) projects(ctx context.Context, values []known, out *sheet) {
+func (s *scene) projects(ctx context.Context, values []original, out *sheet) {
 	found, _, err := inventory.Scan(s.Folders.Root, s.Folders.Project)
 	if err != nil {
 		out.gap("file/"+s.Folders.Root, err, "go run . drift --root DIR")
@@ -84,7 +84,7 @@ func (s *scene) projects(ctx context.Context, values []known, out *sheet) {
 
 // project compares one stack's config. What the catalog's stacks hold has been
 // decrypted by them.
-func (s *scene) project(ctx context.Context, p inventory.Project, stack inventory.Stack, phrases []inventory.Phrase, values []known, out *sheet) {
+func (s *scene) project(ctx context.Context, p inventory.Project, stack inventory.Stack, phrases []inventory.Phrase, values []original, out *sheet) {
 	opened, ours := s.catalogStack(ctx, p.Dir, stack.Name)
 	stack.Open(phrases)
 	at := join("stack", plain(p.Name), stack.Name)
@@ -105,11 +105,17 @@ func (s *scene) project(ctx context.Context, p inventory.Project, stack inventor
 	}
 }
 
+// standsFor reports whether a stack of the catalog means a Pulumi stack of the
+// project in dir, which is below the root.
+func standsFor(entry secrets.Stack, dir, stack string) bool {
+	return !entry.Declared && filepath.Clean(entry.Dir) == filepath.Clean(dir) && (entry.Stack == "" || entry.Stack == "*" || entry.Stack == stack)
+}
+
 // catalogStack is the decrypted config of a Pulumi stack that the catalog has; nil
 // where it could not be opened.
 func (s *scene) catalogStack(ctx context.Context, dir, stack string) (values map[string]secrets.Value, ours bool) {
 	for _, entry := range s.Catalog.Stacks {
-		if entry.Declared || filepath.Clean(entry.Dir) != filepath.Clean(dir) || entry.Stack != "" && entry.Stack != "*" && entry.Stack != stack {
+		if !standsFor(entry, dir, stack) {
 			continue
 		}
 		o := s.open(ctx, entry.Name)
@@ -127,7 +133,7 @@ func (s *scene) catalogStack(ctx context.Context, dir, stack string) (values map
 
 // configCopy reports a config value that is a registered one, unless a stack of
 // the catalog has it under this key.
-func (s *scene) configCopy(p inventory.Project, stack, key, what string, v secrets.Value, values []known, out *sheet) {
+func (s *scene) configCopy(p inventory.Project, stack, key, what string, v secrets.Value, values []original, out *sheet) {
 	for _, k := range values {
 		if !k.value.Equal(v) || s.declares(p.Dir, stack, key) && what == "config secret" {
 			continue
@@ -140,7 +146,7 @@ func (s *scene) configCopy(p inventory.Project, stack, key, what string, v secre
 // holds a copy under the key.
 func (s *scene) declares(dir, stack, key string) bool {
 	for _, entry := range s.Catalog.Stacks {
-		if entry.Declared || filepath.Clean(entry.Dir) != filepath.Clean(dir) || entry.Stack != "" && entry.Stack != "*" && entry.Stack != stack {
+		if !standsFor(entry, dir, stack) {
 			continue
 		}
 		for _, sec := range s.Catalog.Secrets {
@@ -206,7 +212,7 @@ func (s *scene) otherWorkers(ctx context.Context, out *sheet) {
 const maxHashes = 200
 
 // containers compares the hashes of every container's secret variables.
-func (s *scene) containers(ctx context.Context, values []known, out *sheet) {
+func (s *scene) containers(ctx context.Context, values []original, out *sheet) {
 	all, err := s.containersNow(ctx)
 	if err != nil {
 		out.gap("container", err, "go run . doctor")
@@ -238,7 +244,7 @@ func (s *scene) containers(ctx context.Context, values []known, out *sheet) {
 }
 
 // hashed compares one variable; false if that could not be done.
-func (s *scene) hashed(c scaleway.Container, name, hash string, values []known, left *int, out *sheet) bool {
+func (s *scene) hashed(c scaleway.Container, name, hash string, values []original, left *int, out *sheet) bool {
 	for _, k := range values {
 		if *left--; *left < 0 {
 			return false
@@ -346,9 +352,9 @@ func (s *scene) unopened(ctx context.Context) string {
 }
 
 // likely puts the values first whose names the variable's name has.
-func likely(variable string, values []known) []known {
+func likely(variable string, values []original) []original {
 	out := slices.Clone(values)
-	score := func(k known) int {
+	score := func(k original) int {
 		n := 0
 		for word := range strings.FieldsFuncSeq(strings.ToLower(variable), func(r rune) bool { return r == '_' || r == '-' }) {
 			if strings.Contains(k.secret+"-"+k.entry, word) {
@@ -357,6 +363,6 @@ func likely(variable string, values []known) []known {
 		}
 		return n
 	}
-	slices.SortStableFunc(out, func(a, b known) int { return score(b) - score(a) })
+	slices.SortStableFunc(out, func(a, b original) int { return score(b) - score(a) })
 	return out
 }

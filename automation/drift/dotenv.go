@@ -15,7 +15,7 @@ import (
 const maxDotenv = 1 << 20
 
 // dotenv looks through the .env files below the folders to be searched.
-func (s *scene) dotenv(values []known, out *sheet) {
+func (s *scene) dotenv(values []original, out *sheet) {
 	for _, root := range s.Search {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			switch {
@@ -46,7 +46,7 @@ func isDotenv(name string) bool {
 
 // dotenvFile compares the values of NAME=VALUE lines. A link is followed: what it
 // leads to is read under this name too.
-func (s *scene) dotenvFile(root, path string, values []known, out *sheet) {
+func (s *scene) dotenvFile(root, path string, values []original, out *sheet) {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && !info.Mode().IsRegular():

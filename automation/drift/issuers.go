@@ -272,7 +272,8 @@ func (s *scene) stranger(service string, sec secrets.Secret, i services.Issued, 
 	}
 	f := Finding{Code: UnlistedCredential, Subject: service + "/" + plain(i.ID), Severity: Warning, Secret: sec.Name,
 		Detail: fmt.Sprintf("%s lists a living credential %q that pass does not hold (made on %s, %s): delete it, or accept it: %s", service, i.Label, i.Created.UTC().Format(time.DateOnly), used, s.acceptance(UnlistedCredential, service+"/"+plain(i.ID))),
-		Fix:    s.acceptance(UnlistedCredential, service+"/"+plain(i.ID))}
+		// Not the acceptance: what is pasted without a thought must not hide it.
+		Fix: byHand(sec.Dashboard.URL, "find out whose "+plain(i.ID)+" is, and delete it")}
 	if strings.HasPrefix(i.Label, rotation.LabelPrefix) {
 		f.Severity, f.Detail = Error, f.Detail+"; its label is a rotation's of this program"
 		f.Fix = retire(sec)

@@ -128,7 +128,7 @@ func TestCopiesInFiles(t *testing.T) {
 	s := company(t)
 	s.Search = []string{dir}
 	var out sheet
-	s.dotenv([]known{{"stripe", "secret-key", value("sk_live_0123456789abcdef")}}, &out)
+	s.dotenv([]original{{"stripe", "secret-key", value("sk_live_0123456789abcdef")}}, &out)
 	var subjects []string
 	for _, f := range out.findings {
 		subjects = append(subjects, f.Subject)
@@ -147,7 +147,7 @@ func TestCopiesInFiles(t *testing.T) {
 
 // Hashes are dear: the value that the variable's name speaks of is tried first.
 func TestLikely(t *testing.T) {
-	all := []known{{"clerk", "secret-key", value("a")}, {"stripe", "webhook-secret", value("b")}, {"stripe", "secret-key", value("c")}}
+	all := []original{{"clerk", "secret-key", value("a")}, {"stripe", "webhook-secret", value("b")}, {"stripe", "secret-key", value("c")}}
 	require.Equal(t, "webhook-secret", likely("STRIPE_WEBHOOK_SECRET", all)[0].entry)
 	require.Equal(t, "clerk", likely("CLERK_SECRET_KEY", all)[0].secret)
 	require.True(t, likely("STRIPE_SECRET_KEY", all)[0].value.Equal(all[2].value))

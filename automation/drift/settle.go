@@ -31,9 +31,8 @@ func settle(all []Finding) []Finding {
 	return slices.DeleteFunc(withOthers(all), func(f Finding) bool {
 		switch f.Code {
 		case ValueDiffers, StaleConsumer:
-			// Without the name there is no value to differ; and what a dead
-			// credential is refused for is said once.
-			// Nor are consumers wrong where pass is.
+			// Without the name there is no value to differ; no consumer is wrong where
+			// pass is; and what a dead credential is refused for is said once.
 			return missing(f.Subject) || f.Code == StaleConsumer && mistakes[f.Secret] || f.consequence && has[string(CredentialDead)+":"+f.Secret]
 		}
 		return false

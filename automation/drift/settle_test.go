@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
 
 func finding(code Code, subject string, r Repair) Finding {
@@ -64,5 +66,23 @@ func TestRepairsAreSeenInTheLightOfEachOther(t *testing.T) {
 	a.holder, b.holder = "worker/badges", "worker/badges"
 	for _, f := range settle([]Finding{a, b}) {
 		require.Equal(t, "go run . adopt --secret clerk --secret sight --roll", f.Fix)
+	}
+}
+
+// What is pasted without a thought must not hide a living credential that nobody
+// knows: the command that accepts it stands in the detail alone.
+func TestAStrangerIsNotAcceptedByItsFix(t *testing.T) {
+	s := company(t)
+	sec, _ := s.Catalog.Secret("cloudflare")
+	for label, severity := range map[string]Severity{"made by hand": Warning, "rot/cloudflare/1": Error} {
+		var out sheet
+		s.stranger("cloudflare", sec, services.Issued{ID: "0123abcd", Label: label}, &out)
+		require.Len(t, out.findings, 1)
+		f := out.findings[0]
+		require.Equal(t, "unlisted-credential:cloudflare/0123abcd", f.Key())
+		require.Equal(t, severity, f.Severity)
+		require.Regexp(t, "^# at https://dash.cloudflare.com/", f.Fix)
+		require.Contains(t, f.Detail, "go run . drift accept unlisted-credential:cloudflare/0123abcd ")
+		require.Zero(t, f.Repair)
 	}
 }

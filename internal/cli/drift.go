@@ -122,7 +122,7 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 	// Who is to be told is told also where nobody reads the report.
 	var printErr error
 	if !fix.told() {
-		printErr = a.printDrift(s.out, found, o)
+		printErr = s.printDrift(found, o)
 	}
 	if printErr == nil && o.fix && o.format == "text" {
 		fix.tell(s.out)
@@ -190,7 +190,7 @@ func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, erro
 	found, err := s.driftChecker(o).Check(ctx)
 	s.store = whole
 	if errors.Is(err, context.Canceled) {
-		return found, fmt.Errorf("the check was stopped; it changes nothing: %w", err)
+		return found, &worldError{err: fmt.Errorf("the check was stopped; it changes nothing: %w", err), next: a.inPlace("go run . drift")}
 	}
 	if err != nil {
 		return drift.Report{}, err
@@ -238,27 +238,26 @@ func (s *session) folders() drift.Folders {
 	return drift.Folders{Root: s.root(), Project: s.project(), Environ: s.app.env.Environ}
 }
 
-// printDrift prints the report, or writes it and prints the answer.
-func (a *app) printDrift(stdout io.Writer, found drift.Report, o driftOptions) error {
+// printDrift prints the report, or writes it and prints the answer. Like all that
+// is printed, the file passes the redactor.
+func (s *session) printDrift(found drift.Report, o driftOptions) error {
+	a := s.app
 	if o.output == "" {
-		return a.renderDrift(stdout, found, o.format)
+		return renderDrift(s.out, found, o.format, a.resultStyle(), a.width())
 	}
 	var text strings.Builder
-	if err := a.renderDrift(&text, found, o.format); err != nil {
+	// A file is no terminal, whatever the answer is printed to.
+	if err := renderDrift(&text, found, o.format, ui.Style{}, 0); err != nil {
 		return err
 	}
-	file := o.output
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(a.env.Dir, file)
-	}
-	if err := writeNew(file, []byte(text.String()), true); err != nil {
+	if err := writeNew(a.absolute(o.output), []byte(s.redactor.String(text.String())), true); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(stdout, "%s; the report is in %s\n", report.Headline(found), o.output)
+	_, err := fmt.Fprintf(s.out, "%s; the report is in %s\n", report.Headline(found), o.output)
 	return err
 }
 
-func (a *app) renderDrift(w io.Writer, found drift.Report, format string) error {
+func renderDrift(w io.Writer, found drift.Report, format string, style ui.Style, columns int) error {
 	switch format {
 	case "json":
 		return printJSON(w, found)
@@ -267,7 +266,7 @@ func (a *app) renderDrift(w io.Writer, found drift.Report, format string) error 
 	case "html":
 		return report.HTML(w, found)
 	}
-	return report.Text(w, found, a.resultStyle(), a.width())
+	return report.Text(w, found, style, columns)
 }
 
 // driftCode is the exit code of an answer (DESIGN section 9).
