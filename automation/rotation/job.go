@@ -10,6 +10,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // Where a job's new values come from, as the journal and the plan name it.
@@ -22,10 +23,10 @@ const (
 )
 
 // PendingPath is where a new value of an entry waits for its promotion.
-func PendingPath(path string) string { return "rotation/pending/" + path }
+func PendingPath(path string) string { return store.PendingPath(path) }
 
 // PreviousPath is where the old value stays until its death is proven.
-func PreviousPath(path string) string { return "rotation/previous/" + path }
+func PreviousPath(path string) string { return store.PreviousPath(path) }
 
 // job is one secret's rotation within a run.
 type job struct {

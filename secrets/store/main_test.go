@@ -53,9 +53,12 @@ func child() {
 			}
 		})
 	}
-	if os.Getenv("STORE_CHILD") == "recover" {
+	switch os.Getenv("STORE_CHILD") {
+	case "recover":
 		_, err = s.Recover(context.Background())
-	} else {
+	case "copy":
+		err = s.Write(context.Background(), "change", change(store.PendingPath("acme/key"), "new\n"))
+	default:
 		err = s.Write(context.Background(), "change", pairChanges("new")...)
 	}
 	if err != nil {

@@ -35,7 +35,8 @@ type Recipient struct {
 }
 
 // Recipients returns the keys that the entry is or would be encrypted to: those
-// of the nearest .gpg-id upward. It fails with Kind Recipients for a key that
+// of the nearest .gpg-id upward, for a rotation's copy of an entry upward from the
+// entry (see CopyOf). It fails with Kind Recipients for a key that
 // is missing or not unique or not pinned, with Expired for one that has expired.
 func (s *Store) Recipients(ctx context.Context, entry string) ([]Recipient, error) {
 	if err := CheckName(entry); err != nil {
@@ -46,6 +47,7 @@ func (s *Store) Recipients(ctx context.Context, entry string) ([]Recipient, erro
 		return nil, fileError(opKeys, entry, err)
 	}
 	defer root.Close()
+	entry = original(entry)
 	ids, err := s.gpgIDs(ctx, root, entry)
 	if err != nil {
 		return nil, err
@@ -319,7 +321,7 @@ func (s *Store) recipientArgs(ctx context.Context, root *os.Root, entry string) 
 		for _, r := range all {
 			keys = append(keys, r.keys...)
 		}
-	} else if ids, err = s.gpgIDs(ctx, root, entry); err != nil {
+	} else if ids, err = s.gpgIDs(ctx, root, original(entry)); err != nil {
 		return nil, nil, err
 	}
 	for _, id := range ids {

@@ -145,6 +145,9 @@ func (s *Store) recoverWrite(ctx context.Context, root *os.Root, repo *repositor
 // that others may be able to push to.
 func (t *transaction) check() error {
 	for _, w := range t.Work {
+		if w != nil && mirrors(w.File) {
+			continue
+		}
 		if w == nil || !strings.HasSuffix(w.File, suffix) {
 			return errors.New("not an entry's file")
 		}

@@ -57,6 +57,11 @@ func (s *Store) Write(ctx context.Context, message string, changes ...Change) er
 			return err
 		}
 	}
+	lists, err := mirrored(root, changes)
+	if err != nil {
+		return err
+	}
+	t.Work = append(t.Work, lists...)
 	if message == "" {
 		message = defaultMessage(changes)
 	}
