@@ -269,6 +269,10 @@ func (a *adoption) carryOut(ctx context.Context) error {
 	if err := a.deploy(ctx, a.jobs); err != nil {
 		return err
 	}
+	// The key of the fingerprints may have been committed by a run that was cut off.
+	if err := confirmPushed(ctx, a.Store); err != nil {
+		return &Error{Reason: Failed, Step: "pushing pass", Detail: "nothing is adopted until its remote has every commit", Err: err, Next: []string{"pass git push", a.repeat(a.jobs[0].secret.Name)}}
+	}
 	var errs []error
 	for _, c := range a.all {
 		if a.carries(c.job) {

@@ -104,6 +104,16 @@ func (i *issuer) Enable(_ context.Context, with services.Credential, id string) 
 	return i.change(with, id, func(value string) { delete(i.api.disabled, value) })
 }
 
+func (i *issuer) IdentifyDisabled(_ context.Context, c services.Credential) (services.Issued, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	value := string(c["api-key"].Reveal())
+	if _, there := i.account[value]; !there {
+		return services.Issued{}, &services.Error{Kind: services.Auth, Message: "unknown key"}
+	}
+	return services.Issued{ID: id(value)}, nil
+}
+
 func (i *issuer) change(with services.Credential, wanted string, do func(string)) error {
 	if !i.living(string(with["api-key"].Reveal())) {
 		return &services.Error{Kind: services.Auth, Message: "unknown key"}

@@ -117,7 +117,7 @@ func (j *job) living() services.Credential {
 // unseen is the evidence where no service can be asked about the value.
 func (r *run) unseen(ctx context.Context, j *job, byAPI bool) (string, error) {
 	if byAPI {
-		return j.secret.Service + " deleted " + j.leavingID() + "; its value could not be tried", nil
+		return j.secret.Service + " deleted it; its value could not be tried", nil
 	}
 	if err := r.stated(ctx, j); err != nil {
 		return "", err
@@ -129,12 +129,8 @@ func (r *run) unseen(ctx context.Context, j *job, byAPI bool) (string, error) {
 // for an interrupted run is deleted all the same.
 func (r *run) neverMade(ctx context.Context, j *job) (string, error) {
 	if issuer, ok := r.issuer(j); ok {
-		keep, err := r.kept(ctx, j, issuer)
-		if err != nil {
-			return "", r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
-		}
-		err = r.effect(ctx, j, j.revoking(), "deleting what carries the label "+label(j), func(ctx context.Context) error {
-			return r.orphans(ctx, j, issuer, j.goal(), keep)
+		err := r.effect(ctx, j, j.revoking(), "deleting what carries the label "+label(j), func(ctx context.Context) error {
+			return r.orphans(ctx, j, issuer, j.goal())
 		})
 		if err != nil {
 			return "", r.notDead(ctx, j, services.Report{State: services.Unknown}, err)

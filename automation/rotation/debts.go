@@ -130,9 +130,9 @@ func (r *run) settled(ctx context.Context, j *job) error {
 	if strings.Contains(strings.Join(j.debts, " "), "consumer ") {
 		next = append(next, "go run . verify --secret "+j.secret.Name)
 	}
-	next = append(next, again(j.secret.Name))
+	next = append(next, j.goesOn())
 	j.report.Next = next
-	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "the old value is dead; still owed: " + strings.Join(j.debts, "; "), Next: next}
+	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "the " + j.unwanted() + " value is dead; still owed: " + strings.Join(j.debts, "; "), Next: next}
 }
 
 // forget drops the debts of consumers that the catalog does not have any more;

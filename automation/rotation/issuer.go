@@ -61,13 +61,13 @@ func (j *job) present() services.Credential {
 func (r *run) issueByAPI(ctx context.Context, j *job, issuer services.Issuer) error {
 	line := r.Watch.Begin(j.secret.Name, "having "+j.secret.Service+" make a new value")
 	err := r.effect(ctx, j, journal.Staging, "having "+j.secret.Service+" make a new value labelled "+label(j), func(ctx context.Context) error {
-		if err := r.orphans(ctx, j, issuer, j.present(), j.oldID); err != nil {
+		if err := r.orphans(ctx, j, issuer, j.present()); err != nil {
 			return err
 		}
 		made, err := issuer.Issue(ctx, j.present(), services.Order{Label: label(j), Expires: r.expiry(j)})
 		if err != nil {
 			// It may have been made although nobody told us.
-			return errors.Join(err, r.orphans(ctx, j, issuer, j.present(), j.oldID))
+			return errors.Join(err, r.orphans(ctx, j, issuer, j.present()))
 		}
 		j.newID = made.ID
 		r.Hide(made.Values)
@@ -99,14 +99,19 @@ func (r *run) expiry(j *job) time.Time {
 	return r.Now().Add(2*time.Duration(j.secret.MaxAge) + 24*time.Hour).UTC().Truncate(time.Second)
 }
 
-// orphans deletes what carries this rotation's label, except the one to keep.
-func (r *run) orphans(ctx context.Context, j *job, issuer services.Issuer, with services.Credential, keep string) error {
+// orphans deletes what carries this rotation's label, except the credential that
+// asks: it stays, whatever label it carries and whatever the record says.
+func (r *run) orphans(ctx context.Context, j *job, issuer services.Issuer, with services.Credential) error {
+	own, err := issuer.Identify(ctx, with)
+	if err != nil {
+		return fmt.Errorf("asking which credential stays: %w", err)
+	}
 	found, err := issuer.Labelled(ctx, with, label(j))
 	if err != nil {
 		return fmt.Errorf("looking for credentials of this rotation: %w", err)
 	}
 	for _, f := range found {
-		if f.ID == keep {
+		if f.ID == own.ID {
 			continue
 		}
 		if err := issuer.Delete(ctx, with, f.ID); err != nil {
@@ -120,13 +125,16 @@ func (r *run) orphans(ctx context.Context, j *job, issuer services.Issuer, with 
 // identify notes what the service calls the credential that is to be retired.
 func (r *run) identify(ctx context.Context, j *job) error {
 	issuer, ok := r.issuer(j)
-	if !ok || j.oldID != "" || !j.oldKnown() || j.oldDead {
+	if !ok || j.back || !j.oldKnown() || j.oldDead {
 		return nil
 	}
-	found, err := issuer.Identify(ctx, j.old)
+	id, err := identifyLeaving(ctx, j, issuer)
 	if err == nil {
-		j.oldID = found.ID
+		j.oldID = id
 		return nil
+	}
+	if own := (*Error)(nil); errors.As(err, &own) {
+		return err
 	}
 	switch services.KindOf(err) {
 	case services.Permission, services.Rejected, services.Auth, services.NotFound:
@@ -139,7 +147,6 @@ func (r *run) identify(ctx context.Context, j *job) error {
 // the one that stays. It reports false where a person has to do it.
 func (r *run) deleteByAPI(ctx context.Context, j *job) (bool, error) {
 	issuer, ok := r.issuer(j)
-	id := j.leavingID()
 	if !ok {
 		return false, nil
 	}
@@ -147,20 +154,39 @@ func (r *run) deleteByAPI(ctx context.Context, j *job) (bool, error) {
 	if err != nil {
 		return false, r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
 	}
-	if id == "" || id == keep {
+	id, err := identifyLeaving(ctx, j, issuer)
+	own := (*Error)(nil)
+	switch kind := services.KindOf(err); {
+	case errors.As(err, &own):
+		return false, err
+	case kind == services.Auth:
+		// Dead already. What carries the label is all that may be left of it.
+		return !j.condemned, r.leftovers(ctx, j, issuer, keep)
+	case errors.Is(err, errNotAtHand), kind == services.Permission, kind == services.Rejected, kind == services.NotFound:
+		r.Watch.Begin(j.secret.Name, "").Warn("a person has to revoke the " + j.unwanted() + " value: " + err.Error())
+		return false, r.leftovers(ctx, j, issuer, keep)
+	case err != nil:
+		return false, r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
+	case id == keep:
 		return false, r.leftovers(ctx, j, issuer, keep)
 	}
+	return r.deleteIdentified(ctx, j, issuer, id)
+}
+
+// deleteIdentified deletes the credential with this id, which the service has just
+// said is the one that leaves.
+func (r *run) deleteIdentified(ctx context.Context, j *job, issuer services.Issuer, id string) (bool, error) {
 	if err := r.disable(ctx, j, issuer, id); err != nil {
 		return false, err
 	}
-	err = r.effect(ctx, j, j.revoking(), "deleting "+id+" at "+j.secret.Service, func(ctx context.Context) error {
+	err := r.effect(ctx, j, j.revoking(), "deleting "+id+" at "+j.secret.Service, func(ctx context.Context) error {
 		if err := issuer.Delete(ctx, j.authority(), id); err != nil {
 			return err
 		}
 		if j.condemned {
 			return nil // nothing is left to ask with
 		}
-		return r.orphans(ctx, j, issuer, j.authority(), keep)
+		return r.orphans(ctx, j, issuer, j.authority())
 	})
 	if services.KindOf(err) == services.Auth && j.condemned {
 		return false, nil // dead already
@@ -200,7 +226,7 @@ func (r *run) leftovers(ctx context.Context, j *job, issuer services.Issuer, kee
 		return nil
 	}
 	return r.effect(ctx, j, j.revoking(), "deleting what carries the label "+label(j), func(ctx context.Context) error {
-		return r.orphans(ctx, j, issuer, j.goal(), keep)
+		return r.orphans(ctx, j, issuer, j.goal())
 	})
 }
 
@@ -240,10 +266,15 @@ const stepDisabling = "disabling "
 func (r *run) reinstate(ctx context.Context, j *job, why error) error {
 	issuer, ok := r.issuer(j)
 	sw, can := issuer.(services.Switch)
-	if !ok || !can || j.back || j.oldID == "" || !strings.HasPrefix(j.log.Last().Step, stepDisabling) {
+	if !ok || !can || j.back || !strings.HasPrefix(j.log.Last().Step, stepDisabling) {
 		return why
 	}
-	return r.putBack(ctx, j, sw, j.oldID, "the old value was disabled, and not every consumer proved the new one", why)
+	id, err := identifyLeaving(context.WithoutCancel(ctx), j, issuer)
+	if err != nil {
+		return errors.Join(&Error{Reason: Failed, Secret: j.secret.Name, Step: "putting the old value back in force", Err: err,
+			Detail: "an earlier run has disabled it, and it was left so", Next: []string{"enable it at " + j.secret.Dashboard.URL, again(j.secret.Name)}}, why)
+	}
+	return r.putBack(ctx, j, sw, id, "the old value was disabled, and not every consumer proved the new one", why)
 }
 
 // putBack enables the old credential again and leaves the rest to a person.

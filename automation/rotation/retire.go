@@ -208,15 +208,14 @@ func (r *run) finish(ctx context.Context, j *job) error {
 	changes := r.removals(j, at)
 	if len(changes) > 0 {
 		err := r.effect(ctx, j, j.revoking(), "removing the dead value from pass", func(ctx context.Context) error {
-			err := r.Store.Write(ctx, fmt.Sprintf("%s: %s %s is dead (rotation %s)", commit, j.unwanted(), names(j.moved), j.id), changes...)
-			if err != nil {
-				return err
-			}
-			return r.Store.Push(ctx)
+			return r.Store.Write(ctx, fmt.Sprintf("%s: %s %s is dead (rotation %s)", commit, j.unwanted(), names(j.moved), j.id), changes...)
 		})
 		if err != nil {
-			return &Error{Reason: Failed, Secret: j.secret.Name, Step: "removing the dead value from pass", Err: err, Next: []string{again(j.secret.Name)}}
+			return &Error{Reason: Failed, Secret: j.secret.Name, Step: "removing the dead value from pass", Err: err, Next: []string{j.goesOn()}}
 		}
+	}
+	if err := confirmPushed(ctx, r.Store); err != nil {
+		return r.notConfirmed(ctx, j, err)
 	}
 	e := r.standing(j, end, said)
 	if j.back {

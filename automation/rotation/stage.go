@@ -325,7 +325,7 @@ func (r *run) abandon(ctx context.Context, j *job, flaw string) error {
 	e := r.standing(j, journal.Abandoned, "the new value is not fit: "+flaw)
 	err := r.effect(ctx, j, j.state, "removing the unfit value from pass", func(ctx context.Context) error {
 		if issuer, ok := r.issuer(j); ok && j.source == fromIssuer {
-			if err := r.orphans(ctx, j, issuer, j.present(), ""); err != nil {
+			if err := r.orphans(ctx, j, issuer, j.present()); err != nil {
 				return err
 			}
 		}

@@ -43,6 +43,10 @@ type Switch interface {
 	Disable(ctx context.Context, with Credential, id string) error
 	// Enable undoes Disable.
 	Enable(ctx context.Context, with Credential, id string) error
+	// IdentifyDisabled is Identify for a credential that may be out of force: the
+	// service refuses it for everything but telling which one it is. An *Error of
+	// kind Auth says that it does not know the value.
+	IdentifyDisabled(ctx context.Context, cred Credential) (Issued, error)
 }
 
 // Order is what a new credential gets beside the rights of the present one.

@@ -221,6 +221,30 @@ func (c *Client) Enable(ctx context.Context, with services.Credential, id string
 	return c.turn(ctx, "enabling a token", with, id, "active")
 }
 
+// IdentifyDisabled implements services.Switch: the door that verifies tokens names
+// those that are disabled or whose time is over, too.
+func (c *Client) IdentifyDisabled(ctx context.Context, cred services.Credential) (services.Issued, error) {
+	const op = "asking which token it is"
+	values, err := services.Need(Name, cred, TokenEntry)
+	if err != nil {
+		return services.Issued{}, services.Fault(Name, op, err)
+	}
+	now, _, err := c.verify(ctx, values[0])
+	switch {
+	case err != nil && !dead(err):
+		fault := services.Fault(Name, op, err)
+		if fault.Kind == services.Auth { // refused, but not called invalid
+			fault.Kind = services.Permission
+		}
+		return services.Issued{}, fault
+	case err != nil:
+		return services.Issued{}, services.Fault(Name, op, err)
+	case !validToken.MatchString(now.id):
+		return services.Issued{}, &services.Error{Service: Name, Op: op, Kind: services.Outage, Message: "the answer does not say which token it is", Next: nextDoctor}
+	}
+	return services.Issued{ID: now.id, Disabled: now.status == "disabled"}, nil
+}
+
 // turn writes the token as it is with another status; what the request leaves
 // out, Cloudflare takes away.
 func (c *Client) turn(ctx context.Context, op string, with services.Credential, id, status string) error {

@@ -220,6 +220,8 @@ func TestDeleteKillsOneAndIsRepeatable(t *testing.T) {
 		require.Equal(t, services.Dead, c.state(c.with()).State)
 		_, err = c.client.Identify(t.Context(), c.with())
 		require.Equal(t, services.Auth, services.KindOf(err))
+		_, err = c.client.IdentifyDisabled(t.Context(), c.with())
+		require.Equal(t, services.Auth, services.KindOf(err), "a deleted one is known no more")
 	})
 }
 
@@ -235,6 +237,9 @@ func TestDisableAndEnable(t *testing.T) {
 		require.Equal(t, services.Dead, c.state(made.Values).State)
 		_, err := c.client.Identify(t.Context(), made.Values)
 		require.Equal(t, services.Auth, services.KindOf(err))
+		off, err := c.client.IdentifyDisabled(t.Context(), made.Values)
+		require.NoError(t, err)
+		require.Equal(t, services.Issued{ID: made.ID, Disabled: true}, off)
 		found, err := c.client.Labelled(t.Context(), c.with(), label)
 		require.NoError(t, err)
 		require.True(t, found[0].Disabled)
