@@ -7,9 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/cloudflare"
@@ -87,7 +87,7 @@ func within(spans []span, t time.Time) bool {
 // changes looks for what somebody else changed at the holders since our last
 // write, for what a code rollback would bring back, and for what does not run.
 func (s *scene) changes(ctx context.Context, out *sheet) {
-	var wg sync.WaitGroup
+	var wg fault.Group
 	for _, d := range s.holders() {
 		wg.Go(func() {
 			spans, since, err := s.ours(ctx, d)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
@@ -44,7 +45,9 @@ type Checker struct {
 	Watch rotation.Watcher
 	// Next is the command that an error asks for; empty where it names none.
 	Next func(err error) string
-	Now  func() time.Time
+	// Trace takes where a fault in this program ended a layer; nil: nobody reads it.
+	Trace func(layer string, stack []byte)
+	Now   func() time.Time
 }
 
 // Register is a service's list of credentials.
@@ -111,20 +114,41 @@ func (s *sheet) gap(subject string, err error, fix string) {
 	s.gaps = append(s.gaps, Gap{Subject: subject, Detail: err.Error(), Fix: fix})
 }
 
+// broken notes that a fault in this program ended the layer, or a part of it.
+func (s *sheet) broken(layer string, err error, trace func(string, []byte)) {
+	if err == nil {
+		return
+	}
+	f := fault.Recovered(err)
+	if trace != nil {
+		trace(layer, f.Stack)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gaps = append(s.gaps, Gap{Subject: layer, Detail: f.Error(), Fix: "go run . drift -v"})
+}
+
 // Check looks at everything once. The report is whole even where much of it could
-// not be looked at; the error is only that of a context that has ended.
+// not be looked at, or a layer is at fault itself; the error is only that of a
+// context that has ended.
 func (c *Checker) Check(ctx context.Context) (Report, error) {
 	s := newScene(c)
-	began := s.standing(ctx)
 	all := layers()
 	sheets := make([]sheet, len(all))
-	report := Report{CheckedAt: c.Now().UTC().Truncate(time.Second), Findings: []Finding{}, Layers: make([]Layer, len(all))}
-	var wg sync.WaitGroup
+	// What is asked beside the layers is the journal's.
+	beside := func(f func()) {
+		sheets[0].broken(all[0].name, fault.Catch(func() error { f(); return nil }), c.Trace)
+	}
+	var began []rotation.Standing
+	beside(func() { began = s.standing(ctx) })
+	report := Report{CheckedAt: c.Now().UTC().Truncate(time.Second), Findings: []Finding{}, Layers: make([]Layer, len(all)),
+		Stacks: c.Stacks, Secrets: []Secret{}, Rotations: []Rotation{}}
+	var wg fault.Group
 	for i, l := range all {
 		wg.Go(func() {
 			line, start := c.Watch.Begin(l.name, l.what), time.Now()
 			sheets[i].next = c.Next
-			l.check(s, ctx, &sheets[i])
+			sheets[i].broken(l.name, fault.Catch(func() error { l.check(s, ctx, &sheets[i]); return nil }), c.Trace)
 			report.Layers[i] = Layer{Name: l.name, Seconds: time.Since(start).Seconds()}
 			told(line, &sheets[i])
 		})
@@ -133,12 +157,17 @@ func (c *Checker) Check(ctx context.Context) (Report, error) {
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
-	busy := s.busy(ctx, began)
+	var busy activity
+	beside(func() { busy = s.busy(ctx, began) })
 	sheets[0].findings = append(sheets[0].findings, busy.stuck...)
-	accepted, err := s.Records.Journal.Accepted(ctx)
-	if err != nil {
-		sheets[0].gap("journal/accepted", fmt.Errorf("what was accepted is not known: %w", err), "go run . doctor")
-	}
+	var accepted []journal.Acceptance
+	beside(func() {
+		var err error
+		if accepted, err = s.Records.Journal.Accepted(ctx); err != nil {
+			sheets[0].gap("journal/accepted", fmt.Errorf("what was accepted is not known: %w", err), "go run . doctor")
+		}
+	})
+	beside(func() { s.show(ctx, &report) })
 	for i := range all {
 		calm := slices.DeleteFunc(sheets[i].findings, busy.finding)
 		report.Layers[i].Gaps, report.Layers[i].AcceptedGaps = acceptGaps(slices.DeleteFunc(sheets[i].gaps, busy.gap), accepted, c.Now())
@@ -150,8 +179,6 @@ func (c *Checker) Check(ctx context.Context) (Report, error) {
 		report.Findings[i].own = s.own(f.Repair.Name)
 	}
 	report.Answer, report.Busy = answer(report.Findings, report.Layers, busy.any()), busy.names()
-	report.Stacks = c.Stacks
-	s.show(ctx, &report)
 	return report, nil
 }
 

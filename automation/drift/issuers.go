@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -19,7 +19,7 @@ import (
 // issuers asks every service about the credentials in pass, about the old ones,
 // and for a list of all that live.
 func (s *scene) issuers(ctx context.Context, out *sheet) {
-	var wg sync.WaitGroup
+	var wg fault.Group
 	for _, sec := range s.chosen {
 		wg.Go(func() { s.issuer(ctx, sec, out) })
 	}

@@ -6,9 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/stacks"
@@ -49,7 +49,7 @@ func (s *scene) holders() []declared {
 // names lists what every holder has: all that the catalog declares, and nothing
 // that it does not.
 func (s *scene) names(ctx context.Context, out *sheet) {
-	var wg sync.WaitGroup
+	var wg fault.Group
 	for _, d := range s.holders() {
 		wg.Go(func() { s.namesOf(ctx, d, out) })
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
@@ -34,17 +35,6 @@ type scene struct {
 	opens     once[map[string]*opened]
 	boxes     once[listed]
 	past      map[past]*once[[]old]
-}
-
-// once reads something the first time that somebody asks for it.
-type once[T any] struct {
-	sync.Once
-	value T
-}
-
-func (o *once[T]) get(f func() T) T {
-	o.Do(func() { o.value = f() })
-	return o.value
 }
 
 func newScene(c *Checker) *scene {
@@ -226,9 +216,11 @@ func (s *scene) open(ctx context.Context, stack string) *opened {
 		for _, name := range s.stacks {
 			out[name] = &opened{}
 		}
-		var wg sync.WaitGroup
+		var wg fault.Group
 		for name, o := range out {
-			wg.Go(func() { o.targets, o.err = s.Fleet.Open(ctx, name) })
+			wg.Go(func() {
+				o.err = fault.Catch(func() (err error) { o.targets, err = s.Fleet.Open(ctx, name); return err })
+			})
 		}
 		wg.Wait()
 		return out
@@ -275,6 +267,9 @@ func (s *scene) edited(ctx context.Context, secret string) bool {
 		return false // nothing can be compared with the journal
 	}
 	promoted, c := s.standingOf(ctx, secret).Last.Promoted, s.credit(ctx, secret)
+	if c == nil {
+		return false // it is not looked at
+	}
 	for name, v := range c.current {
 		if was, ok := promoted[name]; ok && was != v.Fingerprint(s.Key) {
 			return true

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -68,7 +68,7 @@ func join(parts ...string) string {
 
 // resources previews every stack as it stands, its resources looked at anew.
 func (s *scene) resources(ctx context.Context, out *sheet) {
-	var wg sync.WaitGroup
+	var wg fault.Group
 	for _, name := range s.stacks {
 		o := s.open(ctx, name)
 		for _, t := range o.targets {

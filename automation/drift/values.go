@@ -2,8 +2,8 @@ package drift
 
 import (
 	"context"
-	"sync"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
@@ -18,7 +18,7 @@ const (
 
 // values asks every consumer which value it runs with.
 func (s *scene) values(ctx context.Context, out *sheet) {
-	var wg sync.WaitGroup
+	var wg fault.Group
 	for _, sec := range s.chosen {
 		c := s.credit(ctx, sec.Name)
 		for _, consumer := range s.consumers(sec) {

@@ -12,7 +12,6 @@ import (
 
 // show fills in what pages show beside the findings.
 func (s *scene) show(ctx context.Context, r *Report) {
-	r.Secrets, r.Rotations = []Secret{}, []Rotation{}
 	var names []string
 	for _, sec := range s.chosen {
 		st := s.standingOf(ctx, sec.Name)

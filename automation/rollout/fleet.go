@@ -10,10 +10,10 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/stacks"
 	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
@@ -115,8 +115,15 @@ type Target struct {
 }
 
 // Open opens every Pulumi stack behind the catalog's stacks of these names,
-// side by side, in the order of names. No CLI process is started.
+// side by side, in the order of names; none where one cannot be opened. No CLI
+// process is started.
 func (f *Fleet) Open(ctx context.Context, names ...string) ([]*Target, error) {
+	return f.opened(ctx, names, func(t *Target) error { return t.open(ctx) })
+}
+
+// opened are the targets of these names after open has been called for each. One
+// that is half opened leaves with nobody.
+func (f *Fleet) opened(ctx context.Context, names []string, open func(*Target) error) ([]*Target, error) {
 	var targets []*Target
 	for _, name := range names {
 		entry, ok := f.Catalog.Stack(name)
@@ -131,7 +138,10 @@ func (f *Fleet) Open(ctx context.Context, names ...string) ([]*Target, error) {
 			targets = append(targets, &Target{fleet: f, Name: spec.Name, Entry: entry, Refs: stacks.Keys(f.Catalog, name), spec: spec})
 		}
 	}
-	return targets, each(targets, func(t *Target) error { return t.open(ctx) })
+	if err := each(targets, open); err != nil {
+		return nil, err
+	}
+	return targets, nil
 }
 
 func (t *Target) open(ctx context.Context) (err error) {
@@ -221,7 +231,7 @@ const parallel = 4
 func each(targets []*Target, f func(*Target) error) error {
 	errs := make([]error, len(targets))
 	slots := make(chan struct{}, parallel)
-	var wg sync.WaitGroup
+	var wg fault.Group
 	for i, t := range targets {
 		wg.Go(func() {
 			slots <- struct{}{}

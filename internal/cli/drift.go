@@ -218,7 +218,7 @@ func (s *session) driftChecker(o driftOptions) *drift.Checker {
 	if len(search) == 0 {
 		search = []string{s.root()}
 	}
-	return &drift.Checker{
+	c := &drift.Checker{
 		Catalog: s.catalog, Store: s.store, Records: s.records(), Fleet: r.Fleet, Asker: r.Asker, Service: s.services.Checker,
 		Register: func(service string) (drift.Register, bool) {
 			i, ok := s.services.Issuer(service)
@@ -231,6 +231,12 @@ func (s *session) driftChecker(o driftOptions) *drift.Checker {
 		Abroad: abroad{s}, Key: s.key, Folders: s.folders(), Search: search, Stacks: o.stacks,
 		Hide: func(v ...secrets.Value) { s.redactor.Add(v...) }, Watch: watch{s.progress}, Next: func(err error) string { return s.app.nextOf(err)[0] }, Now: time.Now,
 	}
+	if s.app.opts.verbose {
+		c.Trace = func(layer string, stack []byte) {
+			s.progress.Note("the fault that ended layer " + layer + ":\n" + string(stack))
+		}
+	}
+	return c
 }
 
 // folders are where the stacks' config files lie.
