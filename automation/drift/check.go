@@ -76,7 +76,7 @@ func layers() []layer {
 		{"issuers", "asking the services about their credentials", (*scene).issuers},
 		{"changes", "looking for changes that were not ours", (*scene).changes},
 		{"locks", "looking for locks and half-done updates", (*scene).locks},
-		{"files", "looking for config files that are not committed", (*scene).files},
+		{"files", "looking for config files that others do not have", (*scene).files},
 		{"copies", "looking for copies that the catalog does not know", (*scene).copies},
 	}
 }

@@ -1,16 +1,17 @@
 package drift
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
+	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // Folders says where the config files of stacks are.
@@ -22,63 +23,89 @@ type Folders struct {
 	Environ []string
 }
 
-// files looks for config files of stacks that git has not seen as they stand.
+// files looks for config files of stacks that others would not get as they stand:
+// an up from another checkout brings back what those hold.
 func (s *scene) files(ctx context.Context, out *sheet) {
 	for _, name := range s.stacks {
 		stack, _ := s.Catalog.Stack(name)
-		loose, err := s.Folders.Uncommitted(ctx, stack)
+		found, err := s.Folders.states(ctx, stack, rollout.Asked)
 		if err != nil {
 			out.gap("stack/"+name, err, "git status")
 		}
-		for _, f := range loose {
-			out.find(f)
+		var unasked error
+		for _, f := range found {
+			unasked = cmp.Or(unasked, f.Err)
+			for _, wrong := range notShared(f) {
+				out.find(wrong)
+			}
+		}
+		if unasked != nil {
+			out.gap("stack/"+name+"/remote", fmt.Errorf("whether its config is pushed is not known: %w", unasked), found[0].Command("fetch"))
 		}
 	}
 }
 
 // Uncommitted are the stack's config files that are not committed as they stand:
 // an up from another checkout would bring old values back. A folder that lies in
-// no checkout has none.
-func (at Folders) Uncommitted(ctx context.Context, stack secrets.Stack) ([]Finding, error) {
-	dir, file := at.Project, "Pulumi."+stack.Name+".yaml"
-	if !stack.Declared {
-		dir, file = filepath.Join(at.Root, stack.Dir), "Pulumi.*.yaml"
-		if stack.Stack != "" && stack.Stack != "*" {
-			file = "Pulumi." + filepath.Base(stack.Stack) + ".yaml"
-		}
+// no checkout has none. No remote is asked.
+func (at Folders) Uncommitted(ctx context.Context, stack secrets.Stack) (out []Finding, err error) {
+	found, err := at.states(ctx, stack, rollout.NotAsked)
+	for _, f := range found {
+		out = append(out, notShared(f)...)
 	}
-	cmd := exec.CommandContext(ctx, "git", "-C", dir, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--", file)
-	cmd.Env = append(slices.Clone(at.Environ), "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C")
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	text, err := cmd.Output()
-	if outside := strings.Contains(complaint.String(), "not a git repository"); err != nil && (outside || errors.Is(err, exec.ErrNotFound)) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("asking git about %s: %w", filepath.Join(dir, file), err)
-	}
-	var out []Finding
-	for record := range strings.SplitSeq(string(text), "\x00") {
-		if len(record) < 4 {
-			continue
-		}
-		// Paths are relative to the checkout, file names are the project's own.
-		f := uncommitted(dir, filepath.Base(record[3:]), !strings.HasPrefix(record, "??"))
-		f.stack = stack.Name
-		out = append(out, f)
-	}
-	return out, nil
+	return out, err
 }
 
-func uncommitted(dir, name string, added bool) Finding {
-	in := "git -C " + quoted(dir)
-	fix := in + " commit -m 'Rotate secrets' " + quoted(name) + " && " + in + " push"
-	if !added {
-		fix = in + " add " + quoted(name) + " && " + fix
+// states are what others get of the stack's config files.
+func (at Folders) states(ctx context.Context, stack secrets.Stack, remote rollout.Remote) ([]rollout.FileState, error) {
+	dir, pattern := at.Project, "Pulumi."+stack.Name+".yaml"
+	if !stack.Declared {
+		dir, pattern = filepath.Join(at.Root, stack.Dir), "Pulumi.*.yaml"
+		if stack.Stack != "" && stack.Stack != "*" {
+			pattern = "Pulumi." + filepath.Base(stack.Stack) + ".yaml"
+		}
 	}
-	return Finding{Code: ConfigUncommitted, Subject: filepath.Join(dir, name), Severity: Info, Fix: fix,
-		Detail: "is not committed as it stands: an up from another checkout would bring old values back"}
+	// Glob would take the folder for a pattern, too.
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil // the layer config says that there is no such folder
+	}
+	var files []rollout.ConfigFile
+	for _, e := range entries {
+		if hit, _ := filepath.Match(pattern, e.Name()); hit && !e.IsDir() {
+			files = append(files, rollout.ConfigFile{Stack: stack.Name, Path: filepath.Join(dir, e.Name())})
+		}
+	}
+	found, err := rollout.Compare(ctx, files, at.Environ, remote)
+	if git := (*rollout.GitError)(nil); errors.As(err, &git) && git.Kind == store.NotFound {
+		return nil, nil // then it is nobody's checkout
+	}
+	return found, err
+}
+
+// notShared is what is wrong with what others get of a file: that it is not
+// committed, and that the branch which they deploy from has another content.
+func notShared(f rollout.FileState) (out []Finding) {
+	finding := func(code Code, severity Severity, detail, fix string) {
+		out = append(out, Finding{Code: code, Subject: f.Path, Severity: severity, stack: f.Stack, Detail: detail, Fix: fix})
+	}
+	if !f.Committed {
+		in, name := "git -C "+quoted(filepath.Dir(f.Path)), quoted(filepath.Base(f.Path))
+		fix := in + " commit -m 'Rotate secrets' " + name + " && " + in + " push"
+		if f.New {
+			fix = in + " add " + name + " && " + fix
+		}
+		finding(ConfigUncommitted, Info, "is not committed as it stands: an up from another checkout would bring old values back", fix)
+	}
+	switch f.Upstream {
+	case rollout.UpstreamOlder:
+		finding(Unpushed, Warning, "is committed and not pushed: an up from another checkout would bring back what the remote's branch has", f.Command("push"))
+	case rollout.UpstreamOther:
+		finding(Behind, Warning, f.Branch+" has commits that this checkout lacks, and another content of this file: an up from there would roll that out; "+
+			"revert what brought old values back, else take it in and push",
+			f.Command("fetch")+" && "+f.Command("log", "-p", "HEAD..@{upstream}", "--", f.InCheckout()))
+	}
+	return out
 }
 
 // quoted is a word as a shell takes it.

@@ -26,7 +26,8 @@ const (
 	Overdue       Code = "overdue"
 	// Expiring: a credential, or a key of the pass store, ends soon.
 	Expiring Code = "expiring"
-	// Unpushed and Behind are pass's git repository against its remote.
+	// Unpushed and Behind are pass, or a stack's config file, against the branch of
+	// the remote.
 	Unpushed Code = "unpushed"
 	Behind   Code = "behind"
 	// UnknownEntry is in pass and not in the catalog, MissingEntry the reverse.

@@ -52,6 +52,9 @@ func withOthers(all []Finding) []Finding {
 		case f.Code == ConfigUncommitted:
 			all[i].Detail = "is not committed as it stands, and holds what is not pass's: mend that first"
 			all[i].Fix = "git -C " + quoted(path.Dir(f.Subject)) + " diff -- " + quoted(path.Base(f.Subject))
+		case f.Code == Unpushed && f.stack != "":
+			all[i].Detail = "is committed and not pushed, and holds what is not pass's: mend that first"
+			all[i].Fix = "git -C " + quoted(path.Dir(f.Subject)) + " log -p @{upstream}.. -- " + quoted(path.Base(f.Subject))
 		}
 	}
 	for i, f := range all {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
 
@@ -55,12 +56,11 @@ func TestRepairsAreSeenInTheLightOfEachOther(t *testing.T) {
 	config := finding(ValueDiffers, "clerk/payments/clerk-secret-key", Repair{Roll, "clerk"})
 	config.stack = "payments"
 	drifted := Finding{Code: ResourceDrift, Subject: "stack/payments/container", Severity: Warning, stack: "payments"}.mendedBy(Repair{Anew, "stripe"})
-	loose := uncommitted("/repo/infra", "Pulumi.prod.yaml", true)
-	loose.stack = "payments"
+	loose := notShared(rollout.FileState{ConfigFile: rollout.ConfigFile{Stack: "payments", Path: "/repo/infra/Pulumi.prod.yaml"}})[0]
 	out := settle([]Finding{config, drifted, loose})
 	require.Equal(t, "go run . adopt --secret clerk --roll", out[1].Fix, "an up for the sake of stripe would roll the foreign key out")
 	require.Equal(t, "git -C /repo/infra diff -- Pulumi.prod.yaml", out[2].Fix, "what is not pass's is not to be committed")
-	require.Contains(t, uncommitted("/repo/infra", "Pulumi.prod.yaml", true).Fix, "commit", "alone it is")
+	require.Contains(t, loose.Fix, "commit", "alone it is")
 
 	a, b := finding(MissingAtConsumer, "clerk/badges/CLERK", Repair{Roll, "clerk"}).mendedBy(Repair{Roll, "clerk"}), finding(MissingAtConsumer, "sight/badges/API", Repair{Roll, "sight"}).mendedBy(Repair{Roll, "sight"})
 	a.holder, b.holder = "worker/badges", "worker/badges"

@@ -33,8 +33,10 @@ type Repository struct {
 	files []configFile
 }
 
-// configFile is one stack's, at path below the checkout.
+// configFile is one stack's, at path below the checkout. target is what it is
+// committed for, nil where it is only looked at.
 type configFile struct {
+	ConfigFile
 	target *Target
 	path   string
 	now    []byte
@@ -46,7 +48,12 @@ type configFile struct {
 func Repositories(ctx context.Context, targets []*Target) ([]*Repository, error) {
 	var all []*Repository
 	for _, t := range targets {
-		if err := t.locate(ctx, &all); err != nil {
+		environ := make([]string, 0, len(t.fleet.Environ))
+		for name, value := range t.fleet.Environ {
+			environ = append(environ, name+"="+value)
+		}
+		file := configFile{ConfigFile: ConfigFile{Stack: t.Name, Path: t.stack.File()}, target: t}
+		if err := locate(ctx, &all, file, environ); err != nil {
 			return nil, err
 		}
 	}
@@ -58,19 +65,15 @@ func Repositories(ctx context.Context, targets []*Target) ([]*Repository, error)
 	return all, nil
 }
 
-// locate puts the target's config file to its repository.
-func (t *Target) locate(ctx context.Context, all *[]*Repository) error {
+// locate puts a config file to its repository.
+func locate(ctx context.Context, all *[]*Repository, f configFile, environ []string) error {
 	// A link may lead into another repository; git would commit the link.
-	file, err := filepath.EvalSymlinks(t.stack.File())
+	file, err := filepath.EvalSymlinks(f.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // a declared stack that was never deployed
 	}
 	if err != nil {
-		return fmt.Errorf("looking for the config file of stack %s: %w", t.Name, err)
-	}
-	environ := make([]string, 0, len(t.fleet.Environ))
-	for name, value := range t.fleet.Environ {
-		environ = append(environ, name+"="+value)
+		return fmt.Errorf("looking for the config file of stack %s: %w", f.Stack, err)
 	}
 	git, err := store.OpenCheckout(ctx, filepath.Dir(file), environ, gitLimit)
 	if err != nil {
@@ -79,12 +82,11 @@ func (t *Target) locate(ctx context.Context, all *[]*Repository) error {
 	if git == nil {
 		return nil
 	}
-	path, err := filepath.Rel(git.Dir(), file)
-	if err != nil {
-		return fmt.Errorf("looking for the config file of stack %s: %w", t.Name, err)
+	if f.path, err = filepath.Rel(git.Dir(), file); err != nil {
+		return fmt.Errorf("looking for the config file of stack %s: %w", f.Stack, err)
 	}
 	// check-ignore would take the path for a pattern.
-	if ignored, err := git.Git(ctx, "ls-files", "--others", "--ignored", "--exclude-standard", "--", path); err == nil && len(ignored) > 0 {
+	if ignored, err := git.Git(ctx, "ls-files", "--others", "--ignored", "--exclude-standard", "--", f.path); err == nil && len(ignored) > 0 {
 		return nil
 	}
 	at := slices.IndexFunc(*all, func(r *Repository) bool { return r.git.Dir() == git.Dir() })
@@ -92,8 +94,8 @@ func (t *Target) locate(ctx context.Context, all *[]*Repository) error {
 		at, *all = len(*all), append(*all, &Repository{git: git})
 	}
 	r := (*all)[at]
-	if !slices.ContainsFunc(r.files, func(f configFile) bool { return f.path == path }) {
-		r.files = append(r.files, configFile{target: t, path: path})
+	if !slices.ContainsFunc(r.files, func(o configFile) bool { return o.path == f.path }) {
+		r.files = append(r.files, f)
 	}
 	return nil
 }
@@ -124,7 +126,7 @@ func (r *Repository) look(ctx context.Context) (err error) {
 		default:
 			continue
 		}
-		r.Stacks = append(r.Stacks, f.target.Name)
+		r.Stacks = append(r.Stacks, f.Stack)
 	}
 	return nil
 }
@@ -134,7 +136,7 @@ func (r *Repository) look(ctx context.Context) (err error) {
 func (r *Repository) committed(ctx context.Context, f *configFile) (bool, error) {
 	var err error
 	if f.now, err = os.ReadFile(filepath.Join(r.git.Dir(), f.path)); err != nil {
-		return false, fmt.Errorf("reading the config file of stack %s: %w", f.target.Name, err)
+		return false, fmt.Errorf("reading the config file of stack %s: %w", f.Stack, err)
 	}
 	was, err := r.head(ctx, f)
 	if err != nil || was == nil {

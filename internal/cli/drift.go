@@ -48,7 +48,7 @@ Layers, looked at side by side:
   issuers    credentials alive, ending, not in pass; old ones still alive
   changes    what somebody else changed; what a code rollback would bring back
   locks      locks and half-done updates
-  files      config files that are not committed
+  files      config files that are not committed, not pushed, or replaced
   copies     copies that the catalog does not know: other stacks, Workers,
              containers, and .env files below --search
 

@@ -50,6 +50,12 @@ func (c *Checkout) Git(ctx context.Context, args ...string) ([]byte, error) {
 // Sync is Store.Sync for the work tree.
 func (c *Checkout) Sync(ctx context.Context) (Sync, error) { return c.s.Sync(ctx) }
 
+// Compare is Store.Compare for the work tree: nothing of it is changed.
+func (c *Checkout) Compare(ctx context.Context) (Sync, error) { return c.s.Compare(ctx) }
+
+// Status is Sync without asking the remote.
+func (c *Checkout) Status(ctx context.Context) (Sync, error) { return c.s.status(ctx) }
+
 // Push is Store.Push for the work tree.
 func (c *Checkout) Push(ctx context.Context) error { return c.s.Push(ctx) }
 

@@ -33,8 +33,8 @@ func (s *Store) Compare(ctx context.Context) (Sync, error) {
 			heads[ref] = id
 		}
 	}
-	if there := heads[still.follows(ctx, y)]; there != "" {
-		err = still.against(ctx, op, &y, there)
+	if y.Tip = heads[still.follows(ctx, y)]; y.Tip != "" {
+		err = still.against(ctx, op, &y, y.Tip)
 	} else {
 		err = still.nowhere(ctx, op, &y, heads)
 	}

@@ -27,6 +27,9 @@ type Sync struct {
 	Dirty []string
 	// InProgress names an unfinished merge, rebase and so on.
 	InProgress string
+	// Tip is the commit that the branch which Branch follows has at the remote, as
+	// Compare was told; empty where nothing was asked or there is none.
+	Tip string
 	// Fetched: the numbers are as fresh as this call.
 	Fetched bool
 }
