@@ -11,9 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nicholas-fedor/shoutrrr/pkg/router"
-	"github.com/nicholas-fedor/shoutrrr/pkg/types"
-
 	"github.com/sanmarcsoft/secret-rotation/automation/drift"
 )
 
@@ -188,11 +185,7 @@ func send(ctx context.Context, t target, text string) error {
 	done := make(chan error, 1)
 	go func() {
 		// A service that takes longer than it may is left alone: it holds no lock.
-		service, err := (&router.ServiceRouter{}).Locate(string(t.url.Reveal()))
-		if err == nil {
-			err = service.Send(text, &types.Params{})
-		}
-		done <- err
+		done <- deliver(string(t.url.Reveal()), text)
 	}()
 	var err error
 	select {
@@ -212,6 +205,9 @@ var status = regexp.MustCompile(`(?i)status(?: code)?[^0-9]{0,20}([1-5][0-9]{2})
 // reason is what an error of the network or of shoutrrr is about.
 func reason(err error) string {
 	text := err.Error()
+	if strings.Contains(text, errRedirect.Error()) {
+		return "it leads to another place, and no redirect is followed"
+	}
 	if m := status.FindStringSubmatch(text); m != nil {
 		return "the service answered HTTP " + m[1]
 	}
