@@ -2,11 +2,15 @@ package drift
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
@@ -41,10 +45,11 @@ func (s *scene) dotenv(values []original, out *sheet) {
 // isDotenv tells the files in which variables are kept by their names: dotenv's,
 // direnv's, wrangler's. What is an example holds no value.
 func isDotenv(name string) bool {
-	return name == ".env" || strings.HasPrefix(name, ".env.") || strings.HasSuffix(name, ".env") || name == ".envrc" || strings.HasPrefix(name, ".dev.vars")
+	return strings.HasPrefix(name, ".env") || strings.HasSuffix(name, ".env") || strings.HasPrefix(name, ".dev.vars")
 }
 
-// dotenvFile compares the values of NAME=VALUE lines. A link is followed: what it
+// dotenvFile looks for the values in a file of variables, in whatever form they
+// stand: the tools that read such files agree on none. A link is followed: what it
 // leads to is read under this name too.
 func (s *scene) dotenvFile(root, path string, values []original, out *sheet) {
 	info, err := os.Stat(path)
@@ -58,38 +63,84 @@ func (s *scene) dotenvFile(root, path string, values []original, out *sheet) {
 	if err == nil {
 		raw, err = os.ReadFile(path)
 	}
+	defer clear(raw)
+	text := raw
+	if err == nil {
+		text, err = plainText(path, raw)
+	}
+	rel, _ := filepath.Rel(root, path)
+	at := join("file", plain(filepath.ToSlash(rel)))
 	if err != nil {
 		out.gap("file/"+plain(path), err, "ls -l "+quoted(path))
 		return
 	}
-	defer clear(raw)
-	rel, _ := filepath.Rel(root, path)
-	for line := range bytes.Lines(raw) {
-		name, value, ok := bytes.Cut(bytes.TrimSpace(line), []byte{'='})
-		name = bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(name), []byte("export ")))
-		if !ok || bytes.HasPrefix(name, []byte{'#'}) {
-			continue
-		}
-		for _, k := range values {
-			if assigned(value, k.value) {
-				s.copied(join("file", plain(filepath.ToSlash(rel)), plain(string(name))), "file "+path, k, out)
+	defer clear(text)
+	if bytes.Contains(text, []byte("ENC[AES256_GCM")) || sealed.Match(text) {
+		out.gap(at, fmt.Errorf("%s holds encrypted values, which were not compared", path), s.accepting(at))
+	}
+	for _, k := range values {
+		found := secrets.NewFinder(k.value)
+		told := map[string]bool{}
+		for from := found.Next(text, 0); from >= 0; from = found.Next(text, from+1) {
+			if name := variable(text, from); !told[name] {
+				told[name] = true
+				s.copied(join(at, plain(name)), "file "+path, k, out)
 			}
 		}
 	}
 }
 
-// assigned reports whether the right side of an assignment is the value: bare or
-// quoted, alone or before a comment.
-func assigned(text []byte, v secrets.Value) bool {
-	text = bytes.TrimSpace(text)
-	if len(text) > 0 && (text[0] == '"' || text[0] == '\'') {
-		if end := bytes.IndexByte(text[1:], text[0]); end >= 0 {
-			return secrets.NewValue(text[1 : 1+end]).Equal(v)
+// sealed is an assignment of a value that dotenvx has encrypted.
+var sealed = regexp.MustCompile(`(?m)[=:]\s*["']?encrypted:`)
+
+// plainText is the content of a file as UTF-8, with lines that are comments blank.
+func plainText(path string, raw []byte) ([]byte, error) {
+	text := bytes.TrimPrefix(bytes.Clone(raw), []byte("\xef\xbb\xbf"))
+	switch {
+	case bytes.HasPrefix(raw, []byte{0xff, 0xfe}):
+		text = wide(raw[2:], binary.LittleEndian)
+	case bytes.HasPrefix(raw, []byte{0xfe, 0xff}):
+		text = wide(raw[2:], binary.BigEndian)
+	}
+	if bytes.IndexByte(text, 0) >= 0 || !utf8.Valid(text) {
+		return nil, fmt.Errorf("%s is no text, so it was not looked through", path)
+	}
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(bytes.TrimSpace(line), []byte{'#'}) {
+			for i := range bytes.TrimSuffix(line, []byte{'\n'}) {
+				line[i] = ' '
+			}
 		}
 	}
-	if secrets.NewValue(text).Equal(v) {
-		return true
+	return text, nil
+}
+
+// wide is UTF-16 as UTF-8.
+func wide(raw []byte, order binary.ByteOrder) []byte {
+	units := make([]uint16, len(raw)/2)
+	for i := range units {
+		units[i] = order.Uint16(raw[2*i:])
 	}
-	bare, _, commented := bytes.Cut(text, []byte(" #"))
-	return commented && secrets.NewValue(bytes.TrimSpace(bare)).Equal(v)
+	return []byte(string(utf16.Decode(units)))
+}
+
+// assignment is a line that names a variable: NAME=…, export NAME=…, NAME: …, "NAME": ….
+var assignment = regexp.MustCompile(`^[\s,{]*(?:export\s+|set\s+)?["'` + "`" + `]?([A-Za-z_][A-Za-z0-9_.-]*)["'` + "`" + `]?\s*[=:]`)
+
+// variable is the name of the variable that what stands at a place of the text
+// belongs to: its line's, or, in a value of several lines, that of the line which
+// began it; else the number of the line.
+func variable(text []byte, at int) string {
+	lines := bytes.Split(text[:at], []byte{'\n'})
+	for i := len(lines) - 1; i >= 0; i-- {
+		line := lines[i]
+		if m := assignment.FindSubmatch(line); m != nil {
+			return string(m[1])
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			break
+		}
+	}
+	return fmt.Sprintf("line-%d", len(lines))
 }
