@@ -14,7 +14,7 @@ const GapCode = "unknown"
 func accept(all []Finding, accepted []journal.Acceptance, now time.Time) []Finding {
 	for i, f := range all {
 		for _, a := range accepted {
-			if a.Covers(string(f.Code), f.Subject, now) {
+			if a.Covers(string(f.Code), f.Subject, now) || f.formerly != "" && a.Covers(string(f.Code), f.formerly, now) {
 				all[i].Accepted = &Acceptance{By: a.By, At: a.At, Until: a.Until, Reason: a.Reason}
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
@@ -111,8 +112,29 @@ func (s *sheet) gap(subject string, err error, fix string) {
 	if own := s.next(err); own != "" {
 		fix = own
 	}
-	s.gaps = append(s.gaps, Gap{Subject: subject, Detail: err.Error(), Fix: fix})
+	s.gaps = append(s.gaps, Gap{Subject: subject, Detail: err.Error(), Fix: fix, Cause: causeOf(err)})
 }
+
+// causeOf names what keeps several things from being looked at in one go: what opens
+// all stacks, or nothing of them. Errors say it of each stack by its name.
+func causeOf(err error) string {
+	var stack *engine.Error
+	if errors.As(err, &stack) && slices.Contains([]engine.Kind{engine.Passphrase, engine.Auth, engine.NoLanguage}, stack.Kind) {
+		return string(stack.Kind)
+	}
+	return ""
+}
+
+// consequence is what cannot be told since something else could not be looked at.
+type consequence struct {
+	text string
+	of   error
+}
+
+func (e *consequence) Error() string { return e.text }
+
+// Unwrap gives the cause.
+func (e *consequence) Unwrap() error { return e.of }
 
 // broken notes that a fault in this program ended the layer, or a part of it.
 func (s *sheet) broken(layer string, err error, trace func(string, []byte)) {

@@ -225,7 +225,8 @@ func (s *scene) containers(ctx context.Context, values []original, out *sheet) {
 	for _, c := range all {
 		names, ours := s.variables(ctx, c)
 		if !ours && s.unopened(ctx) != "" {
-			out.gap("container/"+c.Namespace+"/"+c.Name, fmt.Errorf("its variables were not compared: whether stack %s made it is not known", s.unopened(ctx)), "go run . doctor")
+			stack := s.unopened(ctx)
+			out.gap("container/"+c.Namespace+"/"+c.Name, &consequence{"its variables were not compared: whether stack " + stack + " made it is not known", s.open(ctx, stack).err}, "go run . doctor")
 			continue
 		}
 		for name, hash := range c.Secrets {

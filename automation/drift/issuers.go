@@ -2,8 +2,11 @@ package drift
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -209,6 +212,7 @@ func (s *scene) unlisted(ctx context.Context, service string, out *sheet) {
 	ours := map[string]string{}
 	var with services.Credential
 	var owner secrets.Secret
+	call := func(id string) string { return plain(id) }
 	for _, sec := range s.chosen {
 		c := s.credit(ctx, sec.Name)
 		if sec.Service != service || !c.whole() {
@@ -229,6 +233,9 @@ func (s *scene) unlisted(ctx context.Context, service string, out *sheet) {
 			if with == nil {
 				with, owner = cred, sec
 			}
+			if isValue(cred, issued.ID) {
+				call = shortened
+			}
 		}
 		last := s.standingOf(ctx, sec.Name).Last
 		if !last.State.Finished() {
@@ -248,32 +255,46 @@ func (s *scene) unlisted(ctx context.Context, service string, out *sheet) {
 			continue
 		}
 		if secret, known := ours[i.ID]; known {
-			s.ends(i, secret, out)
+			s.ends(i, call(i.ID), secret, out)
 			continue
 		}
-		s.stranger(service, owner, i, out)
+		s.stranger(service, owner, i, call(i.ID), out)
 	}
 }
 
-func (s *scene) ends(i services.Issued, secret string, out *sheet) {
+// isValue reports whether a service's name of a credential is what an entry of pass
+// holds, which no report may show.
+func isValue(cred services.Credential, id string) bool {
+	name := secrets.NewValue([]byte(id))
+	return slices.ContainsFunc(slices.Collect(maps.Values(cred)), name.Equal)
+}
+
+// shortened is a name of a credential that may be shown: its last four characters,
+// which dashboards show too, and what tells it from others that end in them.
+func shortened(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return plain("ends-in-" + id[max(0, len(id)-4):] + "-" + hex.EncodeToString(sum[:4]))
+}
+
+func (s *scene) ends(i services.Issued, name, secret string, out *sheet) {
 	if i.Expires.IsZero() || i.Expires.After(s.Now().Add(soon)) {
 		return
 	}
-	f := Finding{Code: Expiring, Subject: secret, Secret: secret, Severity: Warning, Detail: "its credential " + i.ID + " ends on " + i.Expires.UTC().Format(time.DateTime)}
+	f := Finding{Code: Expiring, Subject: secret, Secret: secret, Severity: Warning, Detail: "its credential " + name + " ends on " + i.Expires.UTC().Format(time.DateTime)}
 	out.find(f.mendedBy(Repair{Renew, secret}))
 }
 
 // stranger is a living credential that pass does not hold. One that carries a
 // rotation's label was made by this program and has no owner any more.
-func (s *scene) stranger(service string, sec secrets.Secret, i services.Issued, out *sheet) {
+func (s *scene) stranger(service string, sec secrets.Secret, i services.Issued, name string, out *sheet) {
 	used := "when it was last used is not known"
 	if !i.LastUsed.IsZero() {
 		used = "last used on " + i.LastUsed.UTC().Format(time.DateOnly)
 	}
-	f := Finding{Code: UnlistedCredential, Subject: service + "/" + plain(i.ID), Severity: Warning, Secret: sec.Name,
-		Detail: fmt.Sprintf("%s lists a living credential %q that pass does not hold (made on %s, %s): delete it, or accept it: %s", service, i.Label, i.Created.UTC().Format(time.DateOnly), used, s.acceptance(UnlistedCredential, service+"/"+plain(i.ID))),
+	f := Finding{Code: UnlistedCredential, Subject: service + "/" + name, formerly: service + "/" + plain(i.ID), Severity: Warning, Secret: sec.Name,
+		Detail: fmt.Sprintf("%s lists a living credential %q that pass does not hold (made on %s, %s): delete it, or accept it: %s", service, i.Label, i.Created.UTC().Format(time.DateOnly), used, s.acceptance(UnlistedCredential, service+"/"+name)),
 		// Not the acceptance: what is pasted without a thought must not hide it.
-		Fix: byHand(sec.Dashboard.URL, "find out whose "+plain(i.ID)+" is, and delete it")}
+		Fix: byHand(sec.Dashboard.URL, "find out whose "+name+" is, and delete it")}
 	if strings.HasPrefix(i.Label, rotation.LabelPrefix) {
 		f.Severity, f.Detail = Error, f.Detail+"; its label is a rotation's of this program"
 		f.Fix = retire(sec)

@@ -73,6 +73,7 @@ func (s *scene) listed(ctx context.Context, out *sheet) {
 		out.find(Finding{Code: MissingEntry, Subject: secrets.FingerprintKeyPath, Severity: Error, Fix: "pass git log --diff-filter=D --oneline -- " + secrets.FingerprintKeyPath + ".gpg",
 			Detail: "the key of fingerprints is gone, so that the journal does not tell any more which value is in use: revert the commit that removed it"})
 	}
+	s.leftovers(ctx, paths, out)
 	for _, p := range paths {
 		if s.whole() && !known[p] && s.covers(p) {
 			out.find(Finding{Code: UnknownEntry, Subject: p, Severity: Warning, Fix: "go run . catalog init",

@@ -1,6 +1,9 @@
 package drift
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Proposal is one call of this program, and the findings that it mends.
 type Proposal struct {
@@ -139,6 +142,9 @@ const (
 	Waiting     Outcome = "waiting"
 	Failed      Outcome = "failed"
 	Interrupted Outcome = "interrupted"
+	// Unconfirmed: it ended well, and no check since has shown that what it was to
+	// mend is gone.
+	Unconfirmed Outcome = "unconfirmed"
 )
 
 // Mending is a proposal and what came of it, as drift --fix reports it.
@@ -154,6 +160,30 @@ type Mending struct {
 	// Error is what stopped it, Next what to type then.
 	Error string   `json:"error,omitempty"`
 	Next  []string `json:"next"`
+}
+
+// Confirm looks at what was made in the light of a check after it: what is still
+// found is not done. Without a check (nil) nothing is.
+func Confirm(all []Mending, after *Report) {
+	for i := range all {
+		m := &all[i]
+		if m.Outcome != Made {
+			continue
+		}
+		if after == nil {
+			m.Outcome, m.Error = Unconfirmed, "nothing was checked after it"
+			continue
+		}
+		var left []string
+		for _, f := range after.Findings {
+			if f.Counts() && slices.Contains(m.Findings, f.Key()) {
+				left = append(left, f.Key())
+			}
+		}
+		if len(left) > 0 {
+			m.Outcome, m.Error = Unconfirmed, "it ended well, and this is still found: "+strings.Join(left, ", ")
+		}
+	}
 }
 
 // NewMending is a proposal of which nothing has come yet.

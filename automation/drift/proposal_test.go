@@ -116,3 +116,23 @@ func TestWhatDoesNotServeIsDeployedFirst(t *testing.T) {
 	require.Len(t, proposals, 1)
 	require.Len(t, byHand, 2)
 }
+
+// A call that ended well has mended what a check after it does not find any more, and
+// nothing without such a check.
+func TestWhatWasMadeIsDoneOnlyAfterAnotherLook(t *testing.T) {
+	mending := func(outcome Outcome, findings ...string) Mending {
+		return Mending{Outcome: outcome, Findings: findings}
+	}
+	old := found(OldStillAlive, "clerk", "clerk", Repair{Pending, "clerk"})
+	all := []Mending{mending(Made, "old-still-alive:clerk"), mending(Made, "value-differs:stripe/api"), mending(Declined, "old-still-alive:clerk")}
+	Confirm(all, &Report{Findings: []Finding{old}})
+	require.Equal(t, []Outcome{Unconfirmed, Made, Declined}, []Outcome{all[0].Outcome, all[1].Outcome, all[2].Outcome})
+	require.Contains(t, all[0].Error, "old-still-alive:clerk")
+
+	old.Accepted = &Acceptance{}
+	all = []Mending{mending(Made, "old-still-alive:clerk")}
+	Confirm(all, &Report{Findings: []Finding{old}})
+	require.Equal(t, Made, all[0].Outcome, "it is accepted")
+	Confirm(all, nil)
+	require.Equal(t, Unconfirmed, all[0].Outcome)
+}

@@ -26,6 +26,7 @@ func (s *scene) recipients(ctx context.Context, out *sheet) {
 			}
 			if len(keys) > 0 {
 				s.readers(ctx, e, keys, found)
+				s.copyReaders(ctx, e, keys, found)
 			}
 		}
 	}
@@ -68,6 +69,8 @@ type unlike struct {
 	keys               []store.Recipient
 	strangers, lacking []string
 	entries            []string
+	// copies: they are what rotations keep beside entries, and keys are the entries'.
+	copies bool
 }
 
 // readers compares the keys that an entry is encrypted to with those of its
@@ -111,6 +114,9 @@ func (u *unlike) anew(folder string) Finding {
 		return strings.Join(slices.Compact(slices.Sorted(slices.Values(ids))), ", ")
 	}
 	switch {
+	case u.copies:
+		f.Subject, f.Severity = path.Join("pass", folder), Error
+		f.Detail = "encrypted to " + distinct(u.strangers) + " too, who may not read the entries that they are copies of: encrypt them anew, and rotate what somebody else could read: " + distinct(u.entries)
 	case len(u.strangers) > 0:
 		f.Severity = Error
 		f.Detail = "encrypted to " + distinct(u.strangers) + " too, which it does not name: encrypt them anew, and rotate what somebody else could read: " + distinct(u.entries)

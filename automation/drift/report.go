@@ -84,6 +84,9 @@ type Finding struct {
 	// Repair is what drift --fix does about it.
 	Repair Repair `json:"-"`
 
+	// formerly is the subject under which it may have been accepted before it got the
+	// one that it has.
+	formerly string
 	// stack is the catalog's stack that it is about.
 	stack string
 	// holder is the place that it is about, as findings call it.
@@ -150,6 +153,8 @@ type Gap struct {
 	Subject string `json:"subject"`
 	Detail  string `json:"detail"`
 	Fix     string `json:"fix"`
+	// Cause is the same for gaps that have one cause; empty where each has its own.
+	Cause string `json:"cause,omitempty"`
 	// Accepted is set for one that somebody has accepted.
 	Accepted *Acceptance `json:"accepted,omitempty"`
 }

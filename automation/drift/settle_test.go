@@ -76,7 +76,7 @@ func TestAStrangerIsNotAcceptedByItsFix(t *testing.T) {
 	sec, _ := s.Catalog.Secret("cloudflare")
 	for label, severity := range map[string]Severity{"made by hand": Warning, "rot/cloudflare/1": Error} {
 		var out sheet
-		s.stranger("cloudflare", sec, services.Issued{ID: "0123abcd", Label: label}, &out)
+		s.stranger("cloudflare", sec, services.Issued{ID: "0123abcd", Label: label}, "0123abcd", &out)
 		require.Len(t, out.findings, 1)
 		f := out.findings[0]
 		require.Equal(t, "unlisted-credential:cloudflare/0123abcd", f.Key())

@@ -34,6 +34,7 @@ type fixing struct {
 // question as the commands themselves. The report is that of the last check: after
 // what was done, or the one given where nothing was.
 func (f *fixing) mend(ctx context.Context, found drift.Report) (drift.Report, error) {
+	seen := 0 // by a check after them
 	for round := 1; ; round++ {
 		var proposals []drift.Proposal
 		proposals, f.byHand = drift.Propose(found.Findings, f.tried...)
@@ -61,7 +62,12 @@ func (f *fixing) mend(ctx context.Context, found drift.Report) (drift.Report, er
 			if found, err = f.check(ctx, f.options); err != nil {
 				return found, err
 			}
+			drift.Confirm(f.mendings, &found)
+			seen = len(f.mendings)
 		}
+	}
+	if f.stopped {
+		drift.Confirm(f.mendings[seen:], nil)
 	}
 	found.Mendings = f.mendings
 	return found, nil

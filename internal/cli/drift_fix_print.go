@@ -147,7 +147,7 @@ func (f *fixing) tell(w io.Writer) {
 		switch m.Outcome {
 		case drift.Declined, drift.Proposed:
 			mark = style.Dim("-")
-		case drift.Waiting:
+		case drift.Waiting, drift.Unconfirmed:
 			mark = style.Warn("…")
 		case drift.Failed, drift.Interrupted:
 			mark = style.Bad("✗")

@@ -9,6 +9,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -212,25 +213,41 @@ func countGaps(r drift.Report) int {
 // gap is something that could not be checked, or several for one reason.
 type gap struct{ Layer, Subject, Detail, Fix string }
 
-// gapsOf are the gaps of all layers. Those that follow each other with one reason
-// and one fix are one: where nothing could be checked, that is said once.
+// gapsOf are the gaps of all layers. Those that have one cause, or say the same, are
+// one: what keeps ten things from being looked at is said once, with the ten.
 func gapsOf(r drift.Report) []gap {
-	var out []gap
+	causes := map[string]string{}
 	for _, l := range r.Layers {
 		for _, g := range l.Gaps {
-			next := gap{printable(l.Name), printable(g.Subject), g.Detail, g.Fix}
-			last := len(out) - 1
-			if last < 0 || g.Detail == "" || out[last].Detail != g.Detail || out[last].Fix != g.Fix {
-				out = append(out, next)
-				continue
-			}
-			out[last].Subject += ", " + next.Subject
-			if !strings.HasSuffix(", "+out[last].Layer, ", "+next.Layer) {
-				out[last].Layer += ", " + next.Layer
+			if g.Cause != "" {
+				causes[g.Detail] = g.Cause
 			}
 		}
 	}
+	var out []gap
+	at := map[string]int{}
+	for _, l := range r.Layers {
+		for _, g := range l.Gaps {
+			next := gap{printable(l.Name), printable(g.Subject), g.Detail, g.Fix}
+			key := cmp.Or(g.Cause, causes[g.Detail], g.Detail)
+			first, known := at[key]
+			if !known || g.Detail == "" {
+				at[key] = len(out)
+				out = append(out, next)
+				continue
+			}
+			out[first].Subject, out[first].Layer = withItem(out[first].Subject, next.Subject), withItem(out[first].Layer, next.Layer)
+		}
+	}
 	return out
+}
+
+// withItem is a list with one more in it, unless it is there.
+func withItem(list, one string) string {
+	if slices.Contains(strings.Split(list, ", "), one) {
+		return list
+	}
+	return list + ", " + one
 }
 
 // slowest is how long the check took: layers run side by side.

@@ -145,3 +145,22 @@ func TestColoursMarkAndTheDimmedStaysDim(t *testing.T) {
 	require.Contains(t, out.String(), "\x1b[2mFOR INFORMATION (1)\x1b[0m")
 	require.Contains(t, out.String(), "\x1b[1mpass git push\x1b[0m\n")
 }
+
+// One cause is said once, with all that it hides, wherever it was met and however it
+// is said there.
+func TestWhatHasOneCauseIsSaidOnce(t *testing.T) {
+	r := clean()
+	gap := func(layer int, subject, detail, cause string) {
+		r.Layers[layer].Gaps = append(r.Layers[layer].Gaps, drift.Gap{Subject: subject, Detail: detail, Fix: "go run . doctor", Cause: cause})
+	}
+	gap(2, "stack/infra", "stack infra: the passphrase does not open it", "passphrase")
+	gap(2, "stack/shop", "stack shop: the passphrase does not open it", "passphrase")
+	gap(3, "stack/infra", "stack infra: the passphrase does not open it", "passphrase")
+	gap(4, "worker/a", "Cloudflare answers 500", "")
+	gap(5, "stripe/shop", "stack shop: the passphrase does not open it", "")
+	got := gapsOf(r)
+	require.Len(t, got, 2)
+	require.Equal(t, "stack/infra, stack/shop, stripe/shop", got[0].Subject)
+	require.Equal(t, "config, resources, values", got[0].Layer)
+	require.Equal(t, "worker/a", got[1].Subject)
+}
