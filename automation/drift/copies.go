@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/inventory"
+	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/scaleway"
 	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
@@ -85,17 +86,19 @@ func (s *scene) projects(ctx context.Context, values []original, out *sheet) {
 // project compares one stack's config. What the catalog's stacks hold has been
 // decrypted by them.
 func (s *scene) project(ctx context.Context, p inventory.Project, stack inventory.Stack, phrases []inventory.Phrase, values []original, out *sheet) {
-	opened, ours := s.catalogStack(ctx, p.Dir, stack.Name)
-	stack.Open(phrases)
+	target, ours := s.catalogStack(ctx, p.Dir, stack.Name)
+	stack.Open(ctx, phrases)
 	at := join("stack", plain(p.Name), stack.Name)
 	switch {
-	case ours && opened == nil:
+	case ours && target == nil:
 		return // the layer config has said why
-	case !ours && stack.Problem != "" && len(stack.Keys) > 0:
-		out.gap(at, fmt.Errorf("the config of stack %s of project %s was not compared: %s", stack.Name, p.Dir, stack.Problem), s.accepting(at))
-		return
 	case ours:
-		stack.Secrets = opened
+		stack.Take(target.Config)
+	case stack.Problem != "" && stack.Sealed():
+		// What is not encrypted is compared all the same.
+		out.gap(at, fmt.Errorf("the config secrets of stack %s of project %s were not compared: %s", stack.Name, p.Dir, stack.Problem), s.accepting(at))
+	default:
+		s.unreadable(p, stack, out)
 	}
 	for _, key := range stack.Keys {
 		s.configCopy(p, stack.Name, key, "config secret", stack.Secrets[key], values, out)
@@ -103,6 +106,7 @@ func (s *scene) project(ctx context.Context, p inventory.Project, stack inventor
 	for key, v := range stack.Plain {
 		s.configCopy(p, stack.Name, key, "config IN THE CLEAR", v, values, out)
 	}
+	s.nestedCopies(p, stack, values, out)
 }
 
 // standsFor reports whether a stack of the catalog means a Pulumi stack of the
@@ -111,9 +115,9 @@ func standsFor(entry secrets.Stack, dir, stack string) bool {
 	return !entry.Declared && filepath.Clean(entry.Dir) == filepath.Clean(dir) && (entry.Stack == "" || entry.Stack == "*" || entry.Stack == stack)
 }
 
-// catalogStack is the decrypted config of a Pulumi stack that the catalog has; nil
-// where it could not be opened.
-func (s *scene) catalogStack(ctx context.Context, dir, stack string) (values map[string]secrets.Value, ours bool) {
+// catalogStack is a Pulumi stack that the catalog has; nil where it could not be
+// opened.
+func (s *scene) catalogStack(ctx context.Context, dir, stack string) (target *rollout.Target, ours bool) {
 	for _, entry := range s.Catalog.Stacks {
 		if !standsFor(entry, dir, stack) {
 			continue
@@ -124,7 +128,7 @@ func (s *scene) catalogStack(ctx context.Context, dir, stack string) (values map
 		}
 		for _, t := range o.targets {
 			if len(o.targets) == 1 || t.Name == entry.Name+"/"+stack {
-				return t.Values, true
+				return t, true
 			}
 		}
 	}
@@ -135,7 +139,7 @@ func (s *scene) catalogStack(ctx context.Context, dir, stack string) (values map
 // the catalog has it under this key.
 func (s *scene) configCopy(p inventory.Project, stack, key, what string, v secrets.Value, values []original, out *sheet) {
 	for _, k := range values {
-		if !k.value.Equal(v) || s.declares(p.Dir, stack, key) && what == "config secret" {
+		if !k.value.Equal(v) || what == "config secret" && (s.declares(p.Dir, stack, key) || s.declares(p.Dir, stack, p.Name+":"+key)) {
 			continue
 		}
 		s.copied(join("stack", p.Name, stack, plain(key)), fmt.Sprintf("%s %s of stack %s of project %s", what, key, stack, p.Dir), k, out)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,8 +31,11 @@ func (s *scene) config(ctx context.Context, out *sheet) {
 			if t.Entry.Declared && !t.State.Exists {
 				continue
 			}
-			for _, key := range t.Keys() {
-				s.configKey(ctx, t, key, out)
+			for _, key := range slices.Sorted(maps.Keys(t.Refs)) {
+				// Plain text under the name of an optional key is a copy, too.
+				if t.Holds(key) || t.Refs[key].Optional && t.Config.Form(key) != engine.Absent {
+					s.configKey(ctx, t, key, out)
+				}
 			}
 		}
 	}
@@ -49,7 +53,8 @@ func (s *scene) configKey(ctx context.Context, t *rollout.Target, key string, ou
 	have, ok := t.Values[key]
 	switch {
 	case !ok:
-		f.Code, f.Detail = MissingAtConsumer, "the config of stack "+t.Name+" has no "+key
+		s.absent(ctx, t, key, f, out)
+		return
 	case have.Equal(c.current[ref.Entry]):
 		return
 	case have.Equal(c.previous[ref.Entry]), s.before(ctx, ref.Secret, ref.Entry, have):

@@ -12,40 +12,37 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
-// Config returns the stack's secret config values, decrypted, and the plain
-// ones. Keys of the project's own namespace are short, others
-// "namespace:name".
-func (s *Stack) Config(ctx context.Context) (map[string]secrets.Value, map[string]string, error) {
+// Config opens the stack's config.
+func (s *Stack) Config(ctx context.Context) (Config, error) {
 	const step = "reading the config"
 	content, err := s.file.Load()
 	if err != nil {
-		return nil, nil, s.wrap(step, err)
+		return Config{}, s.wrap(step, err)
 	}
 	if !content.Exists && s.spec.Program == nil {
-		return nil, nil, s.missing(step)
+		return Config{}, s.missing(step)
 	}
+	out := Config{}
 	if content.Provider != "" {
-		secret, err := s.file.Keeper.Values(ctx, content.Raw)
-		if err != nil {
-			return nil, nil, s.wrap(step, err)
+		out, err = s.file.Kept(ctx, content)
+		for _, n := range out.Nested {
+			if n.Secret {
+				s.engine.opts.Redactor.Add(n.Value)
+			}
 		}
-		plain, err := s.file.Plain(content)
-		if err != nil {
-			return nil, nil, s.wrap(step, err)
+	} else {
+		var crypt stackfile.Crypter
+		if content.Config.HasSecureValue() {
+			if crypt, err = stackfile.Open(s.phrase, content.Salt); err != nil {
+				return Config{}, s.wrap(step, err)
+			}
 		}
-		return secret, plain, ctx.Err()
+		out, err = s.file.Decrypt(ctx, content, crypt)
 	}
-	var crypt stackfile.Crypter
-	if content.Config.HasSecureValue() {
-		if crypt, err = stackfile.Open(s.phrase, content.Salt); err != nil {
-			return nil, nil, s.wrap(step, err)
-		}
-	}
-	secret, plain, err := s.file.Values(content, crypt)
 	if err != nil {
-		return nil, nil, s.wrap(step, err)
+		return Config{}, s.wrap(step, err)
 	}
-	return secret, plain, ctx.Err()
+	return out, ctx.Err()
 }
 
 // WriteConfig encrypts the values that differ from the stack's and writes

@@ -41,12 +41,12 @@ func TestWeReadWhatThePlainCLIWrites(t *testing.T) {
 	}
 	l.pulumi("", "config", "set", "aws:region", "fr-par", "--stack", "prod")
 	l.pulumi("", "config", "set", "size", "large", "--stack", "prod")
-	secret, plain, err := s.Config(context.Background())
+	conf, err := s.Config(context.Background())
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"aws:region": "fr-par", "size": "large"}, plain)
-	require.Len(t, secret, len(awkward())+1)
+	require.Equal(t, map[string]string{"aws:region": "fr-par", "size": "large"}, conf.Plain)
+	require.Len(t, conf.Secrets, len(awkward())+1)
 	for key, want := range awkward() {
-		require.True(t, secret[key].Equal(val(want)), key)
+		require.True(t, conf.Secrets[key].Equal(val(want)), key)
 	}
 	require.Zero(t, l.engine.Processes()-1, "only init")
 }
@@ -73,7 +73,7 @@ func TestConfigWithAnotherPassphrase(t *testing.T) {
 	before := l.file(l.declared(component))
 	s, err := l.newEngine("wrong").Open(ctx, engine.StackSpec{Name: "prod", Dir: l.dir, Program: component})
 	require.NoError(t, err)
-	_, _, err = s.Config(ctx)
+	_, err = s.Config(ctx)
 	require.NotEmpty(t, asError(t, err, engine.Passphrase).Next)
 	_, err = s.WriteConfig(ctx, map[string]secrets.Value{"token": val("x")})
 	asError(t, err, engine.Passphrase)

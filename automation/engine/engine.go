@@ -37,6 +37,21 @@ type (
 	Resource = backend.Resource
 	// Edit is a write of config secrets that can be taken back.
 	Edit = stackfile.Edit
+	// Config is a stack's config, decrypted.
+	Config = stackfile.Opened
+	// Nested is a value inside an object or a list of the config.
+	Nested = stackfile.Nested
+	// Form is how a key stands in the config.
+	Form = stackfile.Form
+)
+
+// The forms of a key in the config.
+const (
+	Absent     = stackfile.Absent
+	Secret     = stackfile.Secret
+	Plain      = stackfile.Plain
+	Object     = stackfile.Object
+	Unreadable = stackfile.Unreadable
 )
 
 // ErrNotInstalled says that there is no Pulumi CLI where one was looked for.

@@ -71,6 +71,7 @@ func (k *keeper) Values(ctx context.Context, text []byte) (map[string]secrets.Va
 func (k *keeper) decode(answer secrets.Value) (map[string]secrets.Value, error) {
 	var all map[string]struct {
 		Value  string `json:"value"`
+		Object any    `json:"objectValue"`
 		Secret bool   `json:"secret"`
 	}
 	// The error would quote the answer.
@@ -86,9 +87,11 @@ func (k *keeper) decode(answer secrets.Value) (map[string]secrets.Value, error) 
 		if err != nil {
 			return nil, fmt.Errorf("the Pulumi CLI names a config key that is none: %s", name)
 		}
-		value := secrets.NewValue([]byte(v.Value))
-		k.stack.engine.opts.Redactor.Add(value)
-		out[k.stack.file.Key(key)] = value
+		if v.Object == nil {
+			v.Object = v.Value
+		}
+		k.stack.engine.opts.Redactor.Add(secrets.NewValue([]byte(v.Value)))
+		k.stack.file.Walk(key, v.Object, func(path string, leaf any) { out[path] = secrets.NewValue(fmt.Append(nil, leaf)) })
 	}
 	return out, nil
 }

@@ -56,11 +56,14 @@ func TestSecretsOfAVaultAreReadAndWritten(t *testing.T) {
 	ctx := t.Context()
 	k := newKept(t)
 	s := k.open(k.env())
-	secret, plain, err := s.Config(ctx)
+	conf, err := s.Config(ctx)
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"size": "large"}, plain)
-	require.True(t, secret["token"].Equal(val("first-token-value")))
-	require.True(t, secret["db"].Equal(val(`{"password":"first-db-password"}`)))
+	require.Equal(t, map[string]string{"size": "large"}, conf.Plain)
+	require.True(t, conf.Secrets["token"].Equal(val("first-token-value")))
+	require.Equal(t, engine.Object, conf.Form("db"))
+	require.Len(t, conf.Nested, 1)
+	require.Equal(t, "db.password", conf.Nested[0].Path)
+	require.True(t, conf.Nested[0].Value.Equal(val("first-db-password")))
 
 	before, asked := k.file(s), k.vault.Decrypted()
 	file, cleanup, err := s.StandIn(ctx, map[string]secrets.Value{"token": val("stand-in-value-00")})
@@ -72,14 +75,19 @@ func TestSecretsOfAVaultAreReadAndWritten(t *testing.T) {
 	require.Equal(t, before, k.file(s), "a preview writes nothing")
 
 	fresh := "  second\r\nvalue\n"
-	edit, err := s.WriteConfig(ctx, map[string]secrets.Value{"token": val(fresh), "size": val("secret now"), "db": secret["db"]})
+	edit, err := s.WriteConfig(ctx, map[string]secrets.Value{"token": val(fresh), "new": val("secret now")})
 	require.NoError(t, err)
-	require.Equal(t, []string{"size", "token"}, edit.Changed)
+	require.Equal(t, []string{"new", "token"}, edit.Changed)
 	require.Greater(t, k.vault.Decrypted(), asked)
 	after := k.file(s)
-	require.Equal(t, withoutCiphertext(before), strings.Replace(withoutCiphertext(after), "example:size:\n    secure: X", "example:size: large", 1))
+	require.Equal(t, withoutCiphertext(before), strings.Replace(withoutCiphertext(after), "  example:new:\n    secure: X\n", "", 1))
 	require.Equal(t, fresh, decoded(t, k.pulumi("", "config", "get", "token", "--stack", "prod", "--json")))
-	require.Equal(t, "secret now", decoded(t, k.pulumi("", "config", "get", "size", "--stack", "prod", "--json")))
+	require.Equal(t, "secret now", decoded(t, k.pulumi("", "config", "get", "new", "--stack", "prod", "--json")))
+	for _, key := range []string{"size", "db"} {
+		_, err = s.WriteConfig(ctx, map[string]secrets.Value{key: val("secret now")})
+		require.Error(t, err)
+		require.Equal(t, after, k.file(s), "what is no secret is not replaced")
+	}
 	require.Contains(t, k.pulumi("", "config", "get", "--path", "db.password", "--stack", "prod"), "first-db-password")
 	again, err := s.WriteConfig(ctx, map[string]secrets.Value{"token": val(fresh)})
 	require.NoError(t, err)
@@ -120,7 +128,7 @@ func TestAVaultThatDoesNotOpenTheStack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := k.open(c.env)
-			_, _, err := s.Config(ctx)
+			_, err := s.Config(ctx)
 			e := asError(t, err, engine.Failed)
 			require.ErrorContains(t, e, "does not open this stack's secrets")
 			require.ErrorContains(t, e, c.says)

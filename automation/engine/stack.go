@@ -65,7 +65,11 @@ func (e *Engine) Open(ctx context.Context, spec StackSpec) (*Stack, error) {
 	}
 	path := filepath.Join(spec.Dir, projectFile(spec.Dir))
 	s.file = stackfile.File{Path: workspace.ProjectStackPath(path, s.project, tokens.QName(s.name)), Project: s.project, Keeper: &keeper{stack: s}}
-	if content, err := s.file.Load(); err == nil && content.Provider != "" {
+	content, err := s.file.Load()
+	switch {
+	case errors.Is(err, stackfile.ErrProvider):
+		return nil, s.wrap(step, err)
+	case err == nil && content.Provider != "":
 		s.provider = content.Provider
 		return s, nil // nothing of it is encrypted with a passphrase
 	}

@@ -70,6 +70,8 @@ func (p *Proposal) compare(name string, s Stack) bool {
 		switch owner, e, why := p.owner(key, s); {
 		case s.Problem != "" && !p.found.NamesOnly:
 			p.open = append(p.open, at+" was not compared"+p.perhaps(key))
+		case slices.Contains(s.Unreadable, key) && !p.found.NamesOnly:
+			p.open = append(p.open, at+" was not compared: it was not encrypted with this stack's passphrase and salt"+p.perhaps(key))
 		case owner != nil && !configKey.MatchString(key):
 			p.open = append(p.open, at+" holds "+e.path+", but a catalog takes no such key")
 		case owner != nil:
@@ -80,15 +82,43 @@ func (p *Proposal) compare(name string, s Stack) bool {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Plain)) {
-		for _, owner := range p.secrets {
-			for _, e := range owner.entries {
-				if e.value.Len() >= shortest && s.Plain[key].Equal(e.value) {
-					p.open = append(p.open, fmt.Sprintf("config %s of stack %s holds the value of %s IN THE CLEAR: make it a secret (pulumi config set --secret), and rotate it", key, name, e.path))
-				}
+		for _, e := range p.holders(s.Plain[key]) {
+			p.open = append(p.open, fmt.Sprintf("config %s of stack %s holds the value of %s IN THE CLEAR: make it a secret (pulumi config set --secret), and rotate it", key, name, e.path))
+		}
+	}
+	p.compareNested(name, s)
+	return any
+}
+
+// compareNested lists the copies inside objects and lists, which a catalog does
+// not take, and the objects that were not looked into.
+func (p *Proposal) compareNested(name string, s Stack) {
+	for _, n := range s.Nested {
+		for _, e := range p.holders(n.Value) {
+			clear := ""
+			if !n.Secret {
+				clear = " IN THE CLEAR"
+			}
+			p.open = append(p.open, fmt.Sprintf("config %s of stack %s holds the value of %s%s, inside an object or a list, where a rotation does not reach it: give it a key of its own (pulumi config set --secret), and take it out of %s", n.Path, name, e.path, clear, n.Key))
+		}
+	}
+	for _, key := range s.Objects {
+		if s.Problem != "" || p.found.NamesOnly || slices.Contains(s.Unreadable, key) {
+			p.open = append(p.open, fmt.Sprintf("config %s of stack %s is an object or a list with secrets inside, which were not compared", key, name))
+		}
+	}
+}
+
+// holders are the entries whose value this is.
+func (p *Proposal) holders(v secrets.Value) (out []entry) {
+	for _, owner := range p.secrets {
+		for _, e := range owner.entries {
+			if e.value.Len() >= shortest && v.Equal(e.value) {
+				out = append(out, e)
 			}
 		}
 	}
-	return any
+	return out
 }
 
 // owner is the entry that a config secret is a copy of: by its value, or by its

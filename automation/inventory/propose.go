@@ -1,11 +1,13 @@
 package inventory
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/stackfile"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
@@ -226,10 +228,10 @@ const shortest = 6
 func (p *Proposal) copied(v secrets.Value) bool {
 	for _, project := range p.found.Projects {
 		for _, s := range project.Stacks {
-			for _, have := range s.Secrets {
-				if v.Len() >= shortest && have.Equal(v) {
-					return true
-				}
+			same := func(have secrets.Value) bool { return v.Len() >= shortest && have.Equal(v) }
+			if slices.ContainsFunc(slices.Collect(maps.Values(s.Secrets)), same) ||
+				slices.ContainsFunc(s.Nested, func(n stackfile.Nested) bool { return n.Secret && same(n.Value) }) {
+				return true
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func (c company) found(entries map[string]string) Found {
 func (f Found) opened(phrases ...Phrase) Found {
 	for i := range f.Projects {
 		for j := range f.Projects[i].Stacks {
-			f.Projects[i].Stacks[j].Open(phrases)
+			f.Projects[i].Stacks[j].Open(context.Background(), phrases)
 		}
 	}
 	return f
@@ -196,4 +196,46 @@ func TestNamesAreQuoted(t *testing.T) {
 	require.Equal(t, map[string]string{"on": "secret-key"}, cat.Secrets[0].Consumers[0].Values)
 	require.Equal(t, "12", cat.Stacks[0].Name)
 	require.Equal(t, "1/stripe/secret-key", cat.Secrets[0].Entries[0].Path)
+}
+
+// A copy inside an object or a list is found, encrypted or not, and is no
+// consumer; so is plain text in a file without any secret or with those of
+// another provider.
+func TestCopiesInsideObjectsAreFound(t *testing.T) {
+	c := newCompany(t)
+	c.project("shop", "shop", "prod", map[string]string{"own": clerkLive}, "  shop:app: {stripe: {key: "+stripeLive+"}}\n  shop:list: [a, "+password+"]\n")
+	c.file("plain/Pulumi.yaml", "name: plain\nruntime: yaml\n")
+	c.file("plain/Pulumi.dev.yaml", "config:\n  plain:key: "+stripeLive+"\n")
+	c.file("cloud/Pulumi.yaml", "name: cloud\nruntime: yaml\n")
+	c.file("cloud/Pulumi.dev.yaml", "config:\n  cloud:app: {key: "+stripeLive+"}\n  cloud:token:\n    secure: AAABAMl3FzWfmPHBJDH+gLFXQv3ZEzG5qLyYbM1OSHSO4pVJgPnGC8mM\n")
+	c.file("kms/Pulumi.yaml", "name: kms\nruntime: yaml\n")
+	c.file("kms/Pulumi.dev.yaml", "secretsprovider: awskms://alias/x\nencryptedkey: abc\nconfig:\n  kms:key: "+stripeLive+"\n  kms:token: {secure: \"v1:AAAA:BBBB\"}\n")
+	f := c.found(map[string]string{"pay/stripe/secret-key": stripeLive, "auth/clerk/secret-key": clerkLive, "db/password": password})
+	// An object that the CLI has encrypted a part of.
+	salt, crypt, err := stackfile.NewSalt(context.Background(), value(phrase))
+	require.NoError(t, err)
+	cipher, err := crypt.Encrypt(context.Background(), value(password))
+	require.NoError(t, err)
+	c.file("deep/Pulumi.yaml", "name: deep\nruntime: yaml\n")
+	c.file("deep/Pulumi.dev.yaml", "encryptionsalt: "+salt+"\nconfig:\n  deep:dbs:\n  - host: h\n    password: {secure: \""+cipher+"\"}\n")
+	deep := c.found(nil).Projects
+	f.Projects = deep
+	cat, text := accepted(t, f.opened(Phrase{Value: value(phrase)}))
+	require.Len(t, cat.Stacks, 1, "only the key that is one by itself")
+	for _, part := range []string{
+		"config app.stripe.key of stack shop holds the value of pay/stripe/secret-key IN THE CLEAR, inside an object or a list",
+		"config dbs[0].password of stack deep holds the value of db/password, inside an object or a list",
+		"config key of stack plain holds the value of pay/stripe/secret-key IN THE CLEAR: make it a secret",
+		"config app.key of stack cloud holds the value of pay/stripe/secret-key IN THE CLEAR, inside",
+		"the config secrets of stack cloud were not compared: its secrets are encrypted by Pulumi Cloud",
+		"config key of stack kms holds the value of pay/stripe/secret-key IN THE CLEAR",
+		"the config secrets of stack kms were not compared: its secrets are encrypted by awskms",
+	} {
+		require.Contains(t, text, part)
+	}
+	_, ok := cat.Secret("db-password")
+	require.True(t, ok, "what no rule knows is a secret where a stack holds it")
+	f.NamesOnly = true
+	_, text = accepted(t, Found{Entries: f.Entries, Projects: c.found(nil).Projects, NamesOnly: true, State: f.State})
+	require.Contains(t, text, "config dbs of stack deep is an object or a list with secrets inside, which were not compared")
 }

@@ -5,6 +5,7 @@
 package inventory
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,9 +37,16 @@ type Stack struct {
 	Name string
 	// Keys are the config secrets, sorted, in the form that the catalog takes.
 	Keys []string
-	// Secrets and Plain are the config's values, once it was opened.
+	// Objects are the keys of objects and lists with a secret inside, sorted.
+	Objects []string
+	// Secrets and Plain are the config's values, once it was opened: Plain also
+	// of a config that could not be decrypted. Nested are those inside objects
+	// and lists, by path.
 	Secrets map[string]secrets.Value
 	Plain   map[string]secrets.Value
+	Nested  []stackfile.Nested
+	// Unreadable are the keys that the stack's own passphrase does not open.
+	Unreadable []string
 	// Passphrase is the pass path of what opened it; empty where that was given.
 	Passphrase string
 	// Problem is why its config secrets could not be compared.
@@ -139,21 +147,31 @@ func readProject(path, rel string) Project {
 func readStack(name string, file stackfile.File) Stack {
 	s := Stack{Name: name, file: file}
 	var err error
-	if s.content, err = file.Load(); err != nil {
-		s.Problem = "its file cannot be read"
-		if errors.Is(err, stackfile.ErrProvider) {
-			s.Problem = "its secrets are not encrypted with a passphrase"
-		}
+	s.content, err = file.Load()
+	switch {
+	case errors.Is(err, stackfile.ErrProvider):
+		s.Problem = strings.TrimPrefix(err.Error(), "reading "+filepath.Base(file.Path)+": ")
+	case err != nil:
+		s.Problem = "its file cannot be read: " + err.Error()
 		return s
+	case s.content.Provider != "":
+		s.Problem = "its secrets are encrypted by " + s.content.Provider + ", which is asked only about stacks of the catalog"
 	}
 	for key, v := range s.content.Config {
-		if v.Secure() {
+		switch {
+		case v.Secure() && v.Object():
+			s.Objects = append(s.Objects, file.Key(key))
+		case v.Secure():
 			s.Keys = append(s.Keys, file.Key(key))
 		}
 	}
 	slices.Sort(s.Keys)
+	slices.Sort(s.Objects)
 	return s
 }
+
+// Sealed reports whether the stack has config secrets.
+func (s *Stack) Sealed() bool { return len(s.Keys)+len(s.Objects) > 0 }
 
 // Phrase is a passphrase that may open a stack. Path is its pass path, empty
 // for one that was given otherwise.
@@ -163,9 +181,13 @@ type Phrase struct {
 }
 
 // Open decrypts the stack's config with the first of the phrases that opens it.
-// What keeps it from that is the stack's Problem.
-func (s *Stack) Open(phrases []Phrase) {
-	if s.Problem != "" || len(s.Keys) == 0 {
+// What keeps it from that is the stack's Problem; what is not encrypted is read
+// all the same.
+func (s *Stack) Open(ctx context.Context, phrases []Phrase) {
+	if open, err := s.file.Unsealed(s.content); err == nil {
+		s.Take(open)
+	}
+	if s.Problem != "" || !s.Sealed() {
 		return
 	}
 	if len(phrases) == 0 {
@@ -178,16 +200,19 @@ func (s *Stack) Open(phrases []Phrase) {
 		if err != nil {
 			continue
 		}
-		secret, plain, err := s.file.Values(s.content, crypt)
-		if err != nil {
-			s.Problem = "its secrets were not encrypted with its own passphrase and salt"
-			return
-		}
-		s.Secrets, s.Plain, s.Passphrase, s.Problem = secret, map[string]secrets.Value{}, p.Path, ""
-		for key, text := range plain {
-			s.Plain[key] = secrets.NewValue([]byte(text))
+		if open, err := s.file.Decrypt(ctx, s.content, crypt); err == nil {
+			s.Take(open)
+			s.Passphrase, s.Problem = p.Path, ""
 		}
 		return
+	}
+}
+
+// Take makes an opened config the stack's own.
+func (s *Stack) Take(open stackfile.Opened) {
+	s.Secrets, s.Plain, s.Nested, s.Unreadable = open.Secrets, map[string]secrets.Value{}, open.Nested, open.Unreadable
+	for key, text := range open.Plain {
+		s.Plain[key] = secrets.NewValue([]byte(text))
 	}
 }
 

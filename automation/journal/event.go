@@ -136,6 +136,9 @@ type Event struct {
 	// new one.
 	OldDead bool     `json:"old_dead,omitempty"`
 	Answers []Answer `json:"answers,omitempty"`
+	// Keys are the config keys that this secret's rotations have set or found set,
+	// each as "STACK KEY"; events of before have none.
+	Keys []string `json:"keys,omitempty"`
 	// GraceUntil is when the old credential may be retired.
 	GraceUntil time.Time `json:"grace_until,omitzero"`
 	// Promoted are the fingerprints that every consumer was last proven to run

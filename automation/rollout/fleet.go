@@ -98,6 +98,8 @@ type Target struct {
 	Refs map[string]stacks.Ref
 	// Values are the decrypted config secrets as they stand in its file.
 	Values map[string]secrets.Value
+	// Config is all that the file's config holds.
+	Config engine.Config
 	// Again are the config keys of secrets to be written although the state has
 	// their value: their holder has lost it.
 	Again []string
@@ -151,8 +153,17 @@ func (t *Target) open(ctx context.Context) (err error) {
 	if t.State, err = t.stack.State(ctx); err != nil {
 		return err
 	}
-	t.Values, _, err = t.stack.Config(ctx)
-	return err
+	if t.Config, err = t.stack.Config(ctx); err != nil {
+		return err
+	}
+	t.Values = maps.Clone(t.Config.Secrets)
+	for key := range t.Refs {
+		// A catalog may name a key with the project's name before it.
+		if v, ok := t.Config.Secret(key); ok {
+			t.Values[key] = v
+		}
+	}
+	return nil
 }
 
 // specs expands a catalog stack into Pulumi's stacks.

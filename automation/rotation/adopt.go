@@ -169,6 +169,9 @@ func (a *adoption) admitted() []*candidate {
 }
 
 func (a *adoption) examineOne(ctx context.Context, c *candidate) error {
+	if err := a.settable(c.job); err != nil {
+		return err
+	}
 	if checker, ok := a.Checker(c.secret.Service); ok && len(a.doors(c.job)) > 0 {
 		report, err := a.dead(ctx, checker, c.current, nil)
 		switch {
@@ -302,13 +305,14 @@ func (a *adoption) outlook() string {
 
 // rollFlag is what this call said beside its names.
 func (r *run) rollFlag() string {
+	flags := ""
 	switch {
 	case r.options.Anew:
-		return " --roll --anew"
+		flags = " --roll --anew"
 	case r.options.Roll:
-		return " --roll"
+		flags = " --roll"
 	}
-	return ""
+	return flags + r.createFlag()
 }
 
 // unfinished is the command that goes on with what stands in this state.

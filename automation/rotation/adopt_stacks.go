@@ -89,7 +89,7 @@ func (a *adoption) refreshed(c *candidate) {
 
 // toMend is a secret of which another value stands somewhere.
 func (a *adoption) toMend(c *candidate, found string) error {
-	next := []string{"go run . adopt --secret " + c.secret.Name + " --roll"}
+	next := []string{"go run . adopt --secret " + c.secret.Name + " --roll" + a.createFlag()}
 	if len(c.stale) > 0 && len(c.log.Last().Promoted) == 0 {
 		next = append([]string{again(c.secret.Name) + " --pending   (rolls pass's value out and retires the other one)"}, next[0]+"   (rolls it out and retires nothing)")
 	}

@@ -67,8 +67,10 @@ type job struct {
 	// newID and oldID are what the service calls the two credentials.
 	newID, oldID string
 	hold         *journal.Hold
-	debts        []string
-	report       Report
+	// keys are the config keys that the plan found settable (settable).
+	keys   []string
+	debts  []string
+	report Report
 }
 
 // goal is the credential that every consumer shall run with; leaving is the one
@@ -134,7 +136,7 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	e := journal.Event{
 		Rotation: j.id, State: state, Step: step, Source: j.source, OldDead: j.oldDead,
 		Entries: map[string]journal.Move{}, Promoted: last.Promoted, PromotedAt: last.PromotedAt,
-		NewID: j.newID, OldID: j.oldID, Hold: j.hold, Debts: slices.Clone(j.debts),
+		NewID: j.newID, OldID: j.oldID, Hold: j.hold, Debts: slices.Clone(j.debts), Keys: r.keysOf(j),
 	}
 	for _, m := range j.moved {
 		move := r.move(j, m.Name())

@@ -263,6 +263,9 @@ func (r *run) inspect(ctx context.Context) error {
 }
 
 func (r *run) inspectOne(ctx context.Context, j *job) error {
+	if err := r.settable(j); err != nil {
+		return err
+	}
 	if err := r.fits(j); err != nil {
 		return err
 	}

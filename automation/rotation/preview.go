@@ -103,7 +103,9 @@ func (r *run) promoted(ctx context.Context, t *rollout.Target, key string) (secr
 	case !state.Finished() && state.AtLeast(journal.Deploying) && move.To != "":
 		was, journalled = move.To, true
 	}
-	if !journalled && held {
+	// What a project does not have, or has in another form, no rotation has set.
+	ours := t.Entry.Declared || t.Config.Form(key) == engine.Absent && slices.Contains(log.Last().Keys, t.Record(key))
+	if !journalled && held || !held && !ours {
 		return have, nil
 	}
 	current, err := r.read(ctx, secrets.Secret{Entries: []secrets.Entry{e}}, func(p string) string { return p })

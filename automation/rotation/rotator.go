@@ -63,6 +63,9 @@ type Options struct {
 	Anew bool
 	// Commit commits and pushes changed config files of stacks.
 	Commit bool
+	// CreateKeys: config keys of the catalog that a stack does not have are new,
+	// and are made.
+	CreateKeys bool
 }
 
 // Rotator has all it takes to rotate.

@@ -39,6 +39,7 @@ Exit codes: 0 ok, 1 not adopted, 2 usage, 4 a consumer did not prove its value,
 	flags.StringArrayVarP(&names, "secret", "s", nil, "`NAME` of a secret in the catalog; may be repeated")
 	flags.BoolVar(&o.Roll, "roll", false, "bring pass's value to consumers that do not prove it; nothing is issued or retired")
 	flags.BoolVar(&o.Anew, "anew", false, "with --roll: look at all anew, also where every consumer proves pass's value; what stands then is the known state")
+	flags.BoolVar(&o.CreateKeys, "create-keys", false, "with --roll: make config keys that the catalog names and the stack does not have")
 	flags.BoolVar(&o.PreviewOnly, "preview", false, "stop after the masked preview; nothing is changed")
 	a.completeNames(cmd)
 	return cmd

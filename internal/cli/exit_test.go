@@ -75,14 +75,3 @@ func TestThereIsAlwaysANextCommand(t *testing.T) {
 	both := &rotation.Error{Next: []string{"one"}, Err: &store.Error{Next: "two"}}
 	require.Equal(t, []string{"one", "two"}, a.nextOf(both), "the nearest to the operator first")
 }
-
-// TestNear: a slip is understood, another word is not.
-func TestNear(t *testing.T) {
-	known := []string{"cloudflare", "scaleway", "clerk", "clerk-test", "stripe", "sightengine"}
-	for name, want := range map[string]string{
-		"strip": "stripe", "stirpe": "stripe", "Stripe": "stripe", "stripes": "stripe", "sight": "sightengine", "cler": "clerk",
-		"scalway": "scaleway", "cloudflair": "cloudflare", "clerk-tset": "clerk-test", "paypal": "", "": "", "x": "", "github": "",
-	} {
-		require.Equal(t, want, nearest(name, known), name)
-	}
-}

@@ -57,7 +57,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 // TestHelpOfRotateIsTheContract: the flags and exit codes that others rely on.
 func TestHelpOfRotateIsTheContract(t *testing.T) {
 	o := call{}.run(t, "rotate", "--help")
-	for _, flag := range []string{"--secret", "--all", "--new", "--pending", "--entry", "--value-stdin", "--preview", "--grace", "--hold", "--commit", "--allow-other-changes",
+	for _, flag := range []string{"--secret", "--all", "--new", "--pending", "--entry", "--value-stdin", "--preview", "--grace", "--hold", "--commit", "--create-keys", "--allow-other-changes",
 		"--yes", "--json", "--no-color", "--non-interactive", "--root", "--pulumi", "--catalog", "--verbose"} {
 		require.Contains(t, o.stdout, flag)
 	}

@@ -132,8 +132,8 @@ func (s *session) inventory(ctx context.Context, namesOnly bool) (inventory.Foun
 	for i := range found.Projects {
 		for j := range found.Projects[i].Stacks {
 			stack := &found.Projects[i].Stacks[j]
-			stack.Open(phrases)
-			compared += len(stack.Secrets)
+			stack.Open(ctx, phrases)
+			compared += len(stack.Secrets) + len(stack.Nested)
 			open += one(stack.Problem != "")
 		}
 	}

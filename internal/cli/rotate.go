@@ -22,7 +22,7 @@ type rotateFlags struct {
 	names                               []string
 	all, fresh, pending, stdin, preview bool
 	entry, grace                        string
-	allowOther, hold, commit            bool
+	allowOther, hold, commit, create    bool
 }
 
 func (a *app) rotateCommand() *cobra.Command {
@@ -60,6 +60,7 @@ waiting for a person or for the grace period.`,
 	flags.StringVar(&f.grace, "grace", "", "keep the old value valid for `TIME` (such as 24h or 7d; 0: none) instead of the catalog's grace")
 	flags.BoolVar(&f.hold, "hold", false, "keep the old value alive until: hold --off")
 	flags.BoolVar(&f.allowOther, "allow-other-changes", false, "go ahead although the preview holds changes that are not the secrets")
+	flags.BoolVar(&f.create, "create-keys", false, "make config keys that the catalog names and the stack does not have")
 	flags.BoolVar(&f.commit, "commit", false, "commit and push the changed config files of projects that are in git")
 	a.completeNames(cmd)
 	return cmd
@@ -173,7 +174,7 @@ func noSecret(command, name string, known []string) error {
 }
 
 func (a *app) rotateOptions(cat *secrets.Catalog, names []string, f rotateFlags) (rotation.Options, error) {
-	o := rotation.Options{New: f.fresh, Pending: f.pending, Entry: f.entry, PreviewOnly: f.preview, AllowOther: f.allowOther, Hold: f.hold, Commit: f.commit,
+	o := rotation.Options{New: f.fresh, Pending: f.pending, Entry: f.entry, PreviewOnly: f.preview, AllowOther: f.allowOther, CreateKeys: f.create, Hold: f.hold, Commit: f.commit,
 		Unattended: !f.preview && (a.opts.yes || !a.interactive())}
 	again := "go run . rotate --secret " + names[0]
 	switch {

@@ -199,30 +199,27 @@ config:
 			"config: # nothing yet\n  shop:stripe-secret-key:\n    secure: CIPHER\nencryptionsalt: %SALT%\n"},
 		{"only a salt", "encryptionsalt: %SALT%\n",
 			"encryptionsalt: %SALT%\nconfig:\n  shop:stripe-secret-key:\n    secure: CIPHER\n"},
-		{"plain text becomes a secret", `encryptionsalt: %SALT%
+		{"the form of before 2018", `encryptionsalt: %SALT%
 config:
-  shop:stripe-secret-key: "sk_plain" # oh dear
-  shop:z: 1
+  shop:config:stripe-secret-key:
+    secure: %OLD% # by Anna
+  shop:config:z: 1
 `, `encryptionsalt: %SALT%
 config:
-  shop:stripe-secret-key: # oh dear
-    secure: CIPHER
-  shop:z: 1
+  shop:config:stripe-secret-key:
+    secure: CIPHER # by Anna
+  shop:config:z: 1
 `},
-		{"an object becomes a secret", `encryptionsalt: %SALT%
+		{"a name that is an object elsewhere", `encryptionsalt: %SALT%
 config:
-  shop:stripe-secret-key:
-    old: form
-    of:
-    - it
-  # about z
-  shop:z: 1
+  other:stripe-secret-key: {a: b}
+  shop:app: {stripe-secret-key: {secure: "%OLD%"}}
 `, `encryptionsalt: %SALT%
 config:
+  other:stripe-secret-key: {a: b}
+  shop:app: {stripe-secret-key: {secure: "%OLD%"}}
   shop:stripe-secret-key:
     secure: CIPHER
-  # about z
-  shop:z: 1
 `},
 		{"a folded ciphertext", `encryptionsalt: %SALT%
 config:
@@ -283,6 +280,13 @@ func refused() []sample {
 		{name: "not a mapping", before: "- encryptionsalt: %SALT%\n"},
 		{name: "not YAML", before: "encryptionsalt: %SALT%\nconfig: [shop:a\n"},
 		{name: "secrets without a salt", before: "config:\n  shop:other:\n    secure: %OLD%\n"},
-		{name: "secrets of another salt", before: "encryptionsalt: %SALT%\nconfig:\n  shop:other:\n    secure: v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n"},
+		{name: "encrypted with another salt", before: "encryptionsalt: %SALT%\nconfig:\n  shop:stripe-secret-key:\n    secure: v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n"},
+		{name: "plain text", before: "encryptionsalt: %SALT%\nconfig:\n  shop:stripe-secret-key: \"sk_plain\" # oh dear\n  shop:z: 1\n"},
+		{name: "plain text in the form of before 2018", before: "encryptionsalt: %SALT%\nconfig:\n  shop:config:stripe-secret-key: sk_plain\n"},
+		{name: "an object", before: "encryptionsalt: %SALT%\nconfig:\n  shop:stripe-secret-key:\n    old: form\n    of:\n    - it\n  # about z\n  shop:z: 1\n"},
+		{name: "an object with the secret in it", before: "encryptionsalt: %SALT%\nconfig:\n  shop:stripe-secret-key:\n    live: {secure: \"%OLD%\"}\n"},
+		{name: "a list", before: "encryptionsalt: %SALT%\nconfig:\n  shop:stripe-secret-key:\n  - secure: %OLD%\n"},
+		{name: "an empty list", before: "encryptionsalt: %SALT%\nconfig:\n  shop:stripe-secret-key: []\n"},
+		{name: "an object encrypted with another salt", before: "encryptionsalt: %SALT%\nconfig:\n  shop:stripe-secret-key:\n    a: {secure: v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==}\n"},
 	}
 }

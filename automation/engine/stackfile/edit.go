@@ -52,13 +52,16 @@ func (f File) rewrite(raw []byte, salt string, cipher map[string]string) ([]byte
 // writes it.
 func (f File) forms(key string) []string {
 	project := f.Project.Name.String()
-	if strings.Contains(key, ":") {
-		if short, ok := strings.CutPrefix(key, project+":"); ok {
-			return []string{key, short}
-		}
-		return []string{key}
+	namespace, name, ok := strings.Cut(key, ":")
+	if !ok {
+		namespace, name = project, key
 	}
-	return []string{project + ":" + key, key}
+	// NAMESPACE:config:NAME is the CLI's form of before 2018, which it still reads.
+	forms := []string{namespace + ":" + name, namespace + ":config:" + name}
+	if namespace == project {
+		forms = append(forms, name)
+	}
+	return forms
 }
 
 // verify reads both files as data: they must be the same but for the keys

@@ -23,6 +23,7 @@ func value(s string) secrets.Value { return secrets.NewValue([]byte(s)) }
 type kit struct {
 	salt, old string
 	crypt     Crypter
+	foreign   string // what stands for a ciphertext of another salt
 }
 
 func newKit(t *testing.T) kit {
@@ -42,7 +43,7 @@ func (k kit) open(salt string) (string, Crypter, error) {
 }
 
 func (k kit) fill(s string) string {
-	return strings.NewReplacer("%SALT%", k.salt, "%OLD%", k.old).Replace(s)
+	return strings.NewReplacer("%SALT%", k.salt, "%OLD%", k.old, "FOREIGN", k.foreign).Replace(s)
 }
 
 func file(t *testing.T, content string) File {
@@ -90,9 +91,9 @@ func TestUpdateChangesNothingButItsKey(t *testing.T) {
 
 			c, err := f.Load()
 			require.NoError(t, err)
-			secret, _, err := f.Values(c, k.crypt)
+			opened, err := f.Decrypt(context.Background(), c, k.crypt)
 			require.NoError(t, err)
-			require.True(t, secret["stripe-secret-key"].Equal(value("sk_new")))
+			require.True(t, opened.Secrets["stripe-secret-key"].Equal(value("sk_new")))
 
 			again, err := f.Update(context.Background(), map[string]secrets.Value{"stripe-secret-key": value("sk_new")}, false, k.open)
 			require.NoError(t, err)
@@ -142,9 +143,9 @@ func TestUpdateMakesANewFileWithASalt(t *testing.T) {
 			require.NoError(t, err)
 			crypt, err := Open(value(" "+phrase+"\n"), c.Salt)
 			require.NoError(t, err, "the passphrase is trimmed as the CLI does it")
-			secret, _, err := f.Values(c, crypt)
+			opened, err := f.Decrypt(context.Background(), c, crypt)
 			require.NoError(t, err)
-			require.True(t, secret["token"].Equal(value("abc")))
+			require.True(t, opened.Secrets["token"].Equal(value("abc")))
 			require.True(t, strings.HasPrefix(read(t, f), strings.SplitAfter(content, "\n")[0]) || strings.HasPrefix(content, "\n"))
 
 			require.NoError(t, edit.Undo())
@@ -169,17 +170,27 @@ func TestOtherSecretsProvidersAreRefused(t *testing.T) {
 	for name, content := range map[string]string{
 		"provider": "secretsprovider: other://alias/secret-thing?region=x\nencryptedkey: abc\n",
 		"service":  "secretsprovider: service\n",
-		"no form":  "secretsprovider: 'SECRET-thing'\n",
+		// As on Pulumi Cloud, where the file names no provider.
+		"Pulumi Cloud":         "config:\n  aws:region: x\n  shop:token:\n    secure: AAABAMl3FzWfmPHBJDH+gLFXQv3ZEzG5qLyYbM1OSHSO4pVJgPnGC8mM\n",
+		"Pulumi Cloud, nested": "config:\n  shop:app:\n  - token:\n      secure: AAABAMl3FzWfmPHBJDH+gLFXQv3ZEzG5qLyYbM1OSHSO4pVJgPnGC8mM\n",
+		"no form":              "secretsprovider: 'SECRET-thing'\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := file(t, content)
-			_, err := f.Load()
+			c, err := f.Load()
 			require.ErrorIs(t, err, ErrProvider)
+			if strings.Contains(name, "Cloud") || name == "service" {
+				require.ErrorContains(t, err, "Pulumi Cloud")
+			}
+			o, err2 := f.Unsealed(c)
+			require.NoError(t, err2)
+			require.Empty(t, o.Secrets)
 			require.NotContains(t, err.Error(), "secret-thing")
 			require.NotContains(t, err.Error(), "SECRET-thing")
 		})
 	}
-	for content, missing := range map[string]string{"encryptedkey: abc\n": "secretsprovider", "secretsprovider: awskms://alias/x\n": "encryptedkey"} {
+	for content, missing := range map[string]string{"encryptedkey: abc\n": "secretsprovider", "secretsprovider: awskms://alias/x\n": "encryptedkey",
+		"config:\n  shop:token:\n    secure: " + foreign + "\n": "encryptionsalt"} {
 		_, err := file(t, content).Load()
 		require.ErrorIs(t, err, ErrFormat)
 		require.ErrorContains(t, err, missing)
@@ -192,17 +203,6 @@ func TestErrorsDoNotQuoteTheFile(t *testing.T) {
 	require.ErrorIs(t, err, ErrFormat)
 	require.ErrorContains(t, err, "line ")
 	require.NotContains(t, err.Error(), "s3cr3t")
-}
-
-func TestValues(t *testing.T) {
-	k := newKit(t)
-	f := file(t, k.fill("encryptionsalt: %SALT%\nconfig:\n  plain: 5\n  aws:region: x\n  shop:db:\n    host: h\n    password:\n      secure: %OLD%\n"))
-	c, err := f.Load()
-	require.NoError(t, err)
-	secret, plain, err := f.Values(c, k.crypt)
-	require.NoError(t, err)
-	require.Equal(t, map[string]string{"plain": "5", "aws:region": "x"}, plain)
-	require.True(t, secret["db"].Equal(value(`{"host":"h","password":"old"}`)))
 }
 
 func TestPassphrases(t *testing.T) {

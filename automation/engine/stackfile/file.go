@@ -4,6 +4,7 @@
 package stackfile
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +23,9 @@ var (
 	// ErrFormat marks a file that cannot be read or edited as YAML.
 	ErrFormat = errors.New("not a stack file that can be edited")
 	// ErrProvider marks a stack whose secrets can be opened by nothing known here.
-	ErrProvider = errors.New("no such secrets provider is supported")
+	ErrProvider = errors.New("this secrets provider is not supported")
+	// ErrTaken refuses to put a secret where something else stands.
+	ErrTaken = errors.New("nothing but a secret is replaced by a secret")
 	// ErrChanged says that somebody else has written the file meanwhile.
 	ErrChanged = errors.New("the file has been changed by somebody else since")
 )
@@ -53,7 +56,8 @@ type Content struct {
 	dataKey string // as it stands in the file, encrypted by the provider
 }
 
-// Load reads the file; one that does not exist is an empty one.
+// Load reads the file; one that does not exist is an empty one. With an
+// ErrProvider comes the content as well: what is not encrypted can be read.
 func (f File) Load() (Content, error) {
 	raw, err := os.ReadFile(f.Path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -85,12 +89,29 @@ func (f File) parse(raw []byte) (Content, error) {
 			return Content{}, fmt.Errorf("reading %s: it holds an encryptedkey but does not say whose: restore the line secretsprovider from git: %w", f.name(), ErrFormat)
 		}
 		if ps.EncryptionSalt == "" && ps.Config.HasSecureValue() {
+			if f.ofCloud(c) {
+				return c, fmt.Errorf("reading %s: its secrets are encrypted by Pulumi Cloud: %w", f.name(), ErrProvider)
+			}
 			return Content{}, fmt.Errorf("reading %s: it holds secrets but no encryptionsalt, so nothing can open them: restore the line from git: %w", f.name(), ErrFormat)
 		}
+	case "service":
+		return c, fmt.Errorf("reading %s: its secrets are encrypted by Pulumi Cloud: %w", f.name(), ErrProvider)
 	default:
-		return Content{}, fmt.Errorf("reading %s: its secrets are encrypted by %s: %w", f.name(), name, ErrProvider)
+		return c, fmt.Errorf("reading %s: its secrets are encrypted by %s: %w", f.name(), name, ErrProvider)
 	}
 	return c, nil
+}
+
+// ofCloud reports whether every ciphertext has the form of Pulumi Cloud's, bare
+// base64: whatever else encrypts config puts v1: before it.
+func (f File) ofCloud(c Content) bool {
+	all := true
+	_, err := f.opened(c, func(_, cipher string) (secrets.Value, bool) {
+		_, err := base64.StdEncoding.DecodeString(cipher)
+		all = all && err == nil
+		return secrets.Value{}, false
+	})
+	return all && err == nil
 }
 
 // Key is the form in which a config key is shown and given: short in the
@@ -100,44 +121,6 @@ func (f File) Key(k config.Key) string {
 		return k.Name()
 	}
 	return k.String()
-}
-
-// Values decrypts the secret values and returns the plain ones beside them.
-// An object with a secret anywhere in it is one secret, as JSON.
-func (f File) Values(c Content, crypt Crypter) (map[string]secrets.Value, map[string]string, error) {
-	secret := map[string]secrets.Value{}
-	plain, err := f.Plain(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	for k, v := range c.Config {
-		if !v.Secure() {
-			continue
-		}
-		// The cause may quote what it failed on.
-		text, err := v.Value(crypt.crypter)
-		if err != nil {
-			return nil, nil, fmt.Errorf("decrypting %s of %s: it was not encrypted with this stack's passphrase and salt: %w", f.Key(k), f.name(), ErrPassphrase)
-		}
-		secret[f.Key(k)] = secrets.NewValue([]byte(text))
-	}
-	return secret, plain, nil
-}
-
-// Plain returns the values that are not secret.
-func (f File) Plain(c Content) (map[string]string, error) {
-	plain := map[string]string{}
-	for k, v := range c.Config {
-		if v.Secure() {
-			continue
-		}
-		text, err := v.Value(config.NopDecrypter)
-		if err != nil {
-			return nil, fmt.Errorf("reading %s of %s: %w", f.Key(k), f.name(), ErrFormat)
-		}
-		plain[f.Key(k)] = text
-	}
-	return plain, nil
 }
 
 func (f File) name() string { return filepath.Base(f.Path) }

@@ -11,28 +11,39 @@ import (
 // Keeper opens config secrets that are encrypted with the key of a service, such
 // as a cloud's key management. It works on texts, never on the file itself.
 type Keeper interface {
-	// Values are the decrypted secrets in a file's text, by key in the form of
-	// File.Key.
+	// Values are the decrypted secrets in a file's text, by path (File.Walk).
 	Values(ctx context.Context, text []byte) (map[string]secrets.Value, error)
 	// Encrypt returns a text that holds these values, encrypted like its others.
 	// All the rest of it may have another form.
 	Encrypt(ctx context.Context, text []byte, values map[string]secrets.Value) ([]byte, error)
 }
 
+// Kept opens the config with the file's Keeper.
+func (f File) Kept(ctx context.Context, c Content) (Opened, error) {
+	if f.Keeper == nil {
+		return Opened{}, fmt.Errorf("reading %s: its secrets are encrypted by %s: %w", f.name(), c.Provider, ErrProvider)
+	}
+	have, err := f.Keeper.Values(ctx, c.Raw)
+	if err != nil {
+		return Opened{}, err
+	}
+	return f.opened(c, func(path, _ string) (secrets.Value, bool) { v, ok := have[path]; return v, ok })
+}
+
 // renderKept is Render with a Keeper: only the new ciphertexts are taken from
 // what it gives, so that the rest of the file stays as it is.
 func (f File) renderKept(ctx context.Context, old Content, values map[string]secrets.Value) ([]byte, []string, error) {
-	if f.Keeper == nil {
-		return nil, nil, fmt.Errorf("reading %s: its secrets are encrypted by %s: %w", f.name(), old.Provider, ErrProvider)
-	}
-	have, err := f.Keeper.Values(ctx, old.Raw)
+	have, err := f.Kept(ctx, old)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := f.replaceable(have, values); err != nil {
 		return nil, nil, err
 	}
 	fresh, cipher := map[string]secrets.Value{}, map[string]string{}
 	var changed []string
 	for key, value := range values {
-		if is, ok := have[f.shown(key)]; ok && is.Equal(value) {
+		if is, ok := have.Secrets[f.shown(key)]; ok && is.Equal(value) {
 			continue
 		}
 		fresh[key], cipher[key] = value, ""

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -65,14 +67,17 @@ func (f File) Render(ctx context.Context, old Content, values map[string]secrets
 	if err != nil {
 		return nil, nil, err
 	}
-	have, _, err := f.Values(old, crypt)
+	have, err := f.Decrypt(ctx, old, crypt)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := f.replaceable(have, values); err != nil {
 		return nil, nil, err
 	}
 	cipher := map[string]string{}
 	var changed []string
 	for key, value := range values {
-		if is, ok := have[f.shown(key)]; ok && is.Equal(value) {
+		if is, ok := have.Secrets[f.shown(key)]; ok && is.Equal(value) {
 			continue
 		}
 		if cipher[key], err = crypt.Encrypt(ctx, value); err != nil {
@@ -88,10 +93,30 @@ func (f File) Render(ctx context.Context, old Content, values map[string]secrets
 	return out, changed, err
 }
 
+// replaceable refuses keys that hold something else than a secret: what is inside
+// an object would be lost, and a value that is not encrypted, or not by this
+// stack, is somebody else's.
+func (f File) replaceable(have Opened, values map[string]secrets.Value) error {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		what := ""
+		switch have.Form(f.shown(key)) {
+		case Object:
+			what = "an object or a list"
+		case Plain:
+			what = "a value that is not encrypted"
+		case Unreadable:
+			what = "a value encrypted with another passphrase or salt"
+		default:
+			continue
+		}
+		return fmt.Errorf("writing %s of %s: it holds %s: %w", key, f.name(), what, ErrTaken)
+	}
+	return nil
+}
+
 // shown is a given key in the form of Key.
 func (f File) shown(key string) string {
-	forms := f.forms(key)
-	return forms[len(forms)-1]
+	return strings.TrimPrefix(key, f.Project.Name.String()+":")
 }
 
 // Undo puts the old bytes back, if the file is still what was written.

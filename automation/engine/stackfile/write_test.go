@@ -90,10 +90,10 @@ func TestParallelWritersLoseNothing(t *testing.T) {
 	require.NoError(t, err)
 	crypt, err := Open(value(phrase), c.Salt)
 	require.NoError(t, err)
-	secret, _, err := f.Values(c, crypt)
+	opened, err := f.Decrypt(context.Background(), c, crypt)
 	require.NoError(t, err)
-	require.Len(t, secret, processes+goroutines)
-	for key, v := range secret {
+	require.Len(t, opened.Secrets, processes+goroutines)
+	for key, v := range opened.Secrets {
 		require.True(t, v.Equal(value("value of "+key)), key)
 	}
 }
