@@ -67,6 +67,7 @@ func (c *command) Run(ctx context.Context, dir string, _ io.Reader, _, _ []io.Wr
 		Passphrase:  c.stack.phrase,
 		Redactor:    e.opts.Redactor,
 		ID:          fmt.Sprintf("%s.%d", e.opts.RunID, e.processes.Add(1)),
+		Work:        c.stack.work(),
 		Patience:    e.opts.Patience,
 		Interrupted: c.interrupted,
 	})

@@ -135,6 +135,10 @@ func (e *Engine) backendEnv() map[string]secrets.Value {
 // work then may have ended since.
 func (e *Engine) Sweep() { process.Sweep() }
 
+// TempDir makes a private temporary folder that the next run removes if this
+// process is killed.
+func TempDir() (string, error) { return process.TempDir() }
+
 // Processes is how many CLI processes have been started so far.
 func (e *Engine) Processes() int { return int(e.processes.Load()) }
 

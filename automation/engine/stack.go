@@ -17,6 +17,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
+	"github.com/sanmarcsoft/secret-rotation/automation/engine/process"
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/stackfile"
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/toolchain"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -137,6 +138,16 @@ func (s *Stack) Unlock(ctx context.Context, l Lock) error {
 		return s.wrap(step, backend.Explain(err))
 	}
 	return nil
+}
+
+// Orphans are the CLIs that killed runs of this program on this host have left at
+// work on the stack, by process id; one may not have taken its lock yet. Without
+// /proc there are none: then only their locks show them.
+func (s *Stack) Orphans() []int { return process.Orphans(s.work()) }
+
+// work names the stack among all of all backends.
+func (s *Stack) work() string {
+	return s.address + " " + s.project.Name.String() + "/" + s.name
 }
 
 // prepare reads the project and finds its backend.

@@ -71,9 +71,9 @@ func (t *Target) previewFirst(ctx context.Context, want map[string]secrets.Value
 	if _, err := t.plugins(ctx); err != nil {
 		return engine.Preview{}, err
 	}
-	dir, err := os.MkdirTemp("", "rotation-preview-")
+	dir, err := engine.TempDir()
 	if err != nil {
-		return engine.Preview{}, fmt.Errorf("making a folder for the first preview of %s: %w", t.Name, err)
+		return engine.Preview{}, fmt.Errorf("preparing the first preview of %s: %w", t.Name, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	project, err := os.ReadFile(filepath.Join(t.spec.Dir, "Pulumi.yaml"))

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/fault"
@@ -257,30 +256,6 @@ func each(targets []*Target, f func(*Target) error) error {
 		}
 	}
 	return nil
-}
-
-// Free refuses a stack on which an update is under way, or was cut off.
-func (t *Target) Free() error {
-	if len(t.State.Locks) > 0 {
-		l := t.State.Locks[0]
-		return &engine.Error{Kind: engine.Locked, Stack: t.Name, Step: "looking at the state",
-			Holder: fmt.Sprintf("%s on %s (process %d, since %s)", l.User, l.Host, l.Pid, l.Time.Format(time.RFC3339)),
-			Err:    errors.New("another update holds the stack's lock"),
-			Next:   "wait for it to end; if it is dead: go run . unlock --stack " + t.Entry.Name}
-	}
-	return nil
-}
-
-// Unlock takes these locks away and reads the state anew. It is for locks whose
-// holders are proven dead.
-func (t *Target) Unlock(ctx context.Context, locks []engine.Lock) (err error) {
-	for _, l := range locks {
-		if err := t.stack.Unlock(ctx, l); err != nil {
-			return err
-		}
-	}
-	t.State, err = t.stack.State(ctx)
-	return err
 }
 
 // Command is a command of the plain Pulumi CLI on this stack.

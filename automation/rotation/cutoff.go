@@ -2,7 +2,10 @@ package rotation
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
@@ -15,32 +18,44 @@ import (
 // own time, and is waited for: existing projects' plugins are still at work.
 const (
 	orphanPatience = 2 * time.Minute
-	orphanEvery    = 500 * time.Millisecond
+	orphanEvery    = 200 * time.Millisecond
 )
 
-// free refuses a stack that somebody updates. The update of a run of ours that
-// was killed is not somebody's: it is waited for, and where it ended without
-// taking its lock away, that is done here.
-func (r *run) free(ctx context.Context, t *rollout.Target, jobs []*job) error {
-	err := t.Free()
-	if err == nil || r.options.PreviewOnly || !cutOff(t, jobs) {
+// awaitOrphans waits until no update of a killed run of ours is at work on the
+// stack, takes away the locks that such updates have left behind, and refuses a
+// stack that somebody else updates. The CLI of a killed run may take its lock
+// at any time until it ends, so that the absence of a lock says nothing.
+func (r *run) awaitOrphans(ctx context.Context, t *rollout.Target) error {
+	if err := t.Free(); r.options.PreviewOnly || err == nil && len(t.Orphans()) == 0 {
+		return err
+	}
+	deployments, err := r.deployments(ctx, t)
+	if err != nil {
 		return err
 	}
 	line := r.Watch.Begin(t.Name, "waiting for the update that a killed run had started")
 	for deadline := time.Now().Add(orphanPatience); ; {
-		ended := slices.DeleteFunc(slices.Clone(t.State.Locks), func(l engine.Lock) bool { return !gone(l) })
-		if err := t.Unlock(ctx, ended); err != nil {
+		atWork := t.Orphans()
+		if err := t.Reload(ctx); err != nil {
+			line.Fail("its state cannot be read")
+			return err
+		}
+		left, others := deployments.abandoned(t.State.Locks, atWork)
+		if len(others) > 0 {
+			line.Fail("another update holds its lock")
+			return t.Free()
+		}
+		if err := t.Unlock(ctx, left); err != nil {
 			line.Fail("its lock could not be taken away")
 			return err
 		}
-		err := t.Free()
-		if err == nil {
-			line.Done("the update that a killed run had started has ended; its lock is taken away")
+		if len(atWork) == 0 && len(t.State.Locks) == 0 {
+			line.Done("the update that a killed run had started has ended")
 			return nil
 		}
 		if !time.Now().Before(deadline) {
 			line.Fail("the update that a killed run had started goes on")
-			return err
+			return errors.Join(t.Free(), stillAtWork(t, atWork))
 		}
 		if err := pause(ctx, orphanEvery); err != nil {
 			return err
@@ -48,21 +63,108 @@ func (r *run) free(ctx context.Context, t *rollout.Target, jobs []*job) error {
 	}
 }
 
-// cutOff: every lock was taken on this host by an update that a rotation of one
-// of these secrets, whose process is proven dead, was in the middle of.
-func cutOff(t *rollout.Target, jobs []*job) bool {
-	ours := func(l engine.Lock) bool {
-		return slices.ContainsFunc(jobs, func(j *job) bool {
-			last := j.log.Last()
-			uses := slices.ContainsFunc(j.secret.Consumers, func(c secrets.Consumer) bool { return c.Stack == t.Entry.Name })
-			if !uses || last.State.Finished() || l.Host != last.Holder.Host || l.User != last.Holder.User {
-				return false
-			}
-			// Our run may have ended well, and only the CLI under it was killed.
-			return (last.Holder.Dead() || gone(l)) && !l.Time.Before(last.Time)
-		})
+func stillAtWork(t *rollout.Target, pids []int) error {
+	if len(pids) == 0 {
+		return nil
 	}
-	return !slices.ContainsFunc(t.State.Locks, func(l engine.Lock) bool { return !ours(l) })
+	return &engine.Error{Kind: engine.Locked, Stack: t.Name, Step: "waiting for an update",
+		Err:  fmt.Errorf("the Pulumi CLI of a killed run still works on it (process %d)", pids[0]),
+		Next: fmt.Sprintf("look what it waits for; to end it: kill -INT %d", pids[0])}
 }
 
-func gone(l engine.Lock) bool { return journal.Holder{Host: l.Host, PID: l.Pid}.Dead() }
+// deployments are the events with which the unfinished rotations of a stack's
+// secrets began to update it, oldest first.
+type deployments []journal.Event
+
+// deployments reads them, also of secrets that this run does not rotate: what
+// their killed runs have left is as much in the way.
+func (r *run) deployments(ctx context.Context, t *rollout.Target) (deployments, error) {
+	var out deployments
+	for _, s := range r.Catalog.Secrets {
+		if !slices.ContainsFunc(s.Consumers, func(c secrets.Consumer) bool { return c.Stack == t.Entry.Name }) {
+			continue
+		}
+		log, err := r.Journal.Open(ctx, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		if log.Last().State.Finished() {
+			continue
+		}
+		events, err := log.Events(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, deploymentsOf(events)...)
+	}
+	slices.SortStableFunc(out, func(a, b journal.Event) int { return a.Time.Compare(b.Time) })
+	return out, nil
+}
+
+// deploymentsOf are those of the last rotation in a secret's log.
+func deploymentsOf(events []journal.Event) (out deployments) {
+	for _, e := range events {
+		began := strings.HasPrefix(e.Step, stepDeploying) || strings.HasPrefix(e.Step, stepTakingOver)
+		if began && e.Rotation == events[len(events)-1].Rotation {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// abandoned tells the locks that updates of these rotations have left behind,
+// whose processes are proven dead, from those of somebody else. One that is in
+// neither list belongs to an update of a killed run that still goes on.
+func (d deployments) abandoned(locks []engine.Lock, atWork []int) (left, others []engine.Lock) {
+	for _, l := range locks {
+		// A rotation may have been killed more than once: which of its runs took
+		// the lock cannot be told, only that none did before its first deployment.
+		before := slices.Collect(func(yield func(journal.Event) bool) {
+			for _, e := range d {
+				if e.Holder.Host == l.Host && e.Holder.User == l.User && !l.Time.Before(e.Time) && !yield(e) {
+					return
+				}
+			}
+		})
+		switch killed := func(e journal.Event) bool { return e.Holder.Dead() }; {
+		case slices.Contains(atWork, l.Pid):
+		case len(before) == 0:
+			others = append(others, l)
+		case !slices.ContainsFunc(before, func(e journal.Event) bool { return !processEnded(l, e.Holder) }):
+			left = append(left, l)
+		case !slices.ContainsFunc(before, killed):
+			others = append(others, l)
+		}
+	}
+	return left, others
+}
+
+// processEnded: the process that took the lock is proven dead, if it ran where
+// the holder did: its id means nothing in another container or on another
+// machine of the same name.
+func processEnded(l engine.Lock, where journal.Holder) bool {
+	where.PID, where.Started = l.Pid, ""
+	return where.Dead()
+}
+
+// up runs one update of the stack. One that meets the lock of a killed run's
+// update has done nothing: it waits for that and begins again.
+func (r *run) up(ctx context.Context, t *rollout.Target, hold, send map[string]secrets.Value, say func(string)) (rollout.Outcome, error) {
+	for deadline := time.Now().Add(orphanPatience); ; {
+		out, err := t.TakeOver(ctx, hold, send, r.message(), func(e engine.Event) { say("up: " + doing(e)) })
+		var met *engine.Error
+		if !errors.As(err, &met) || met.Kind != engine.Locked || out.Outcome != engine.NotApplied || !time.Now().Before(deadline) {
+			return out, err
+		}
+		say("waiting for the update that a killed run had started")
+		if waitErr := errors.Join(pause(ctx, orphanEvery), t.Reload(ctx)); waitErr != nil {
+			return out, errors.Join(err, waitErr)
+		}
+		if waitErr := r.awaitOrphans(ctx, t); waitErr != nil {
+			return out, waitErr
+		}
+		if r.lease != nil && r.lease.Check() != nil {
+			return out, err
+		}
+	}
+}

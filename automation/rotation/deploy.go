@@ -139,7 +139,7 @@ func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
 		line.Fail("nothing was deployed")
 		return err
 	}
-	out, err := t.TakeOver(ctx, want, send, r.message(), func(e engine.Event) { line.Say("up: " + doing(e)) })
+	out, err := r.up(ctx, t, want, send, line.Say)
 	result := "updated"
 	switch {
 	case err != nil:

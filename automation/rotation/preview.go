@@ -32,7 +32,7 @@ func (r *run) openTargets(ctx context.Context, jobs []*job) error {
 	}
 	r.targets = targets
 	for _, t := range targets {
-		if err := r.free(ctx, t, jobs); err != nil {
+		if err := r.awaitOrphans(ctx, t); err != nil {
 			return err
 		}
 	}

@@ -17,36 +17,51 @@ func living(group int, id string) []int {
 	if err != nil {
 		return nil
 	}
-	marker := []byte(Marker + "=" + id)
 	var out []int
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if inGroup(e.Name(), group) || carries(e.Name(), marker) {
+		if got, ok := environ(e.Name()).get(Marker); inGroup(e.Name(), group) || ok && got == id {
 			out = append(out, pid)
 		}
 	}
 	return out
 }
 
-// working lists the processes that have a temporary folder as theirs, by the name
-// of their program; a zombie has ended.
-func working(dir string) map[int]string {
+// child is a process that a command of this program has started, or a descendant.
+type child struct {
+	pid int
+	// program is the name of its file.
+	program string
+	// tmp is the command's temporary folder.
+	tmp string
+}
+
+// children lists the processes that carry the variable with this value and have
+// not ended; a zombie has no program any more.
+func children(variable, value string) []child {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
 	}
-	out := map[int]string{}
+	var out []child
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() || !carries(e.Name(), []byte("TMPDIR="+dir)) {
+		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if program, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe")); err == nil {
-			out[pid] = filepath.Base(program)
+		env := environ(e.Name())
+		if got, ok := env.get(variable); !ok || got != value {
+			continue
 		}
+		program, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe"))
+		if err != nil {
+			continue
+		}
+		tmp, _ := env.get("TMPDIR")
+		out = append(out, child{pid: pid, program: filepath.Base(program), tmp: tmp})
 	}
 	return out
 }
@@ -62,17 +77,42 @@ func inGroup(pid string, group int) bool {
 	return len(f) > 2 && f[0][0] != 'Z' && f[0][0] != 'X' && string(f[2]) == strconv.Itoa(group)
 }
 
-func carries(pid string, marker []byte) bool {
+// block is a process's environment as the system gives it.
+type block []byte
+
+func environ(pid string) block {
 	env, err := os.ReadFile(filepath.Join("/proc", pid, "environ"))
 	if err != nil {
-		return false
+		return nil
 	}
-	for v := range bytes.SplitSeq(env, []byte{0}) {
-		if bytes.Equal(v, marker) {
-			return true
+	return env
+}
+
+func (b block) get(name string) (string, bool) {
+	for v := range bytes.SplitSeq(b, []byte{0}) {
+		if key, value, ok := bytes.Cut(v, []byte{'='}); ok && string(key) == name {
+			return string(value), true
 		}
 	}
-	return false
+	return "", false
+}
+
+// startTicks is when a process started, in clock ticks since the machine did;
+// zero where that cannot be read.
+func startTicks(pid int) uint64 {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0
+	}
+	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(f) < 20 {
+		return 0
+	}
+	ticks, err := strconv.ParseUint(string(f[19]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return ticks
 }
 
 func memoryFile() (*os.File, error) {

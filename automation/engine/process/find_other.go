@@ -17,7 +17,15 @@ func living(group int, _ string) []int {
 	return nil
 }
 
-// working knows nothing where a process's environment cannot be read.
-func working(string) map[int]string { return nil }
+// child is a process that a command of this program has started.
+type child struct {
+	pid          int
+	program, tmp string
+}
+
+// children knows nothing where a process's environment cannot be read.
+func children(string, string) []child { return nil }
+
+func startTicks(int) uint64 { return 0 }
 
 func memoryFile() (*os.File, error) { return nil, errors.New("no files in memory") }

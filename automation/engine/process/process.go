@@ -21,6 +21,10 @@ import (
 // and by which what it leaves behind is found.
 const Marker = "SECRET_ROTATION_RUN"
 
+// workMarker carries Spec.Work: by it another run finds what a dead one has left
+// at work on the same.
+const workMarker = "SECRET_ROTATION_WORK"
+
 // DefaultPatience is how long a command may take to end after its SIGINT: more
 // than a provider's retries take.
 const DefaultPatience = 3 * time.Minute
@@ -45,7 +49,7 @@ type Spec struct {
 	Path string
 	Args []string
 	Dir  string
-	// Env is the whole environment but for TMPDIR, Marker and PassphraseFile.
+	// Env is the whole environment but for TMPDIR, the markers and PassphraseFile.
 	Env []string
 	// Passphrase is handed over as a file named by PULUMI_CONFIG_PASSPHRASE_FILE.
 	Passphrase secrets.Value
@@ -58,6 +62,8 @@ type Spec struct {
 	// ID begins the value of Marker, for whoever looks at processes; Run makes it
 	// this command's alone, so that nobody ends another's by a name they share.
 	ID string
+	// Work names what the command works on, for Orphans; it holds no secret.
+	Work string
 	// Patience: zero means DefaultPatience.
 	Patience time.Duration
 	// Interrupted is called once, when the SIGINT is sent; may be nil.
@@ -140,7 +146,7 @@ func command(spec Spec, tmp string) (*exec.Cmd, []closer, error) {
 	cmd := exec.Command("/bin/sh", append([]string{"-c", limits, spec.Path}, spec.Args...)...)
 	cmd.Dir = spec.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Env = append(append([]string{}, spec.Env...), "TMPDIR="+tmp, Marker+"="+spec.ID)
+	cmd.Env = append(append([]string{}, spec.Env...), "TMPDIR="+tmp, Marker+"="+spec.ID, workMarker+"="+spec.Work)
 	if !spec.Stdin.IsZero() {
 		cmd.Stdin = reader(spec.Stdin)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,29 +37,72 @@ func Sweep() {
 		return
 	}
 	for _, dir := range dirs {
-		owner, _, ok := strings.Cut(strings.TrimPrefix(filepath.Base(dir), tempPrefix), "-")
-		pid, err := strconv.Atoi(owner)
-		if !ok || err != nil || pid <= 0 || !ours(dir) {
+		if pid, ok := owner(dir); !ok || !ours(dir) || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			continue
 		}
-		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) && ended(dir) {
+		if len(end(children("TMPDIR", dir))) == 0 {
 			_ = os.RemoveAll(dir)
 		}
 	}
 }
 
-// ended ends what works in a dead run's folder, unless its CLI does.
-func ended(dir string) bool {
-	left := working(dir)
-	for _, program := range left {
-		if program == "pulumi" {
-			return false
+// Orphans are the CLIs that a dead run has left at work on this (Spec.Work), by
+// process id. What else such a run has left is ended, unless its CLI is still at
+// work. Where the system shows no process's environment there are none.
+func Orphans(work string) []int {
+	byRun := map[string][]child{}
+	for _, c := range children(workMarker, work) {
+		if orphaned(c) {
+			byRun[c.tmp] = append(byRun[c.tmp], c)
 		}
 	}
-	for pid := range left {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+	var out []int
+	for _, left := range byRun {
+		out = append(out, end(left)...)
 	}
-	return true
+	slices.Sort(out)
+	return out
+}
+
+// orphaned: the run that has started this child is dead. A process of its number
+// that is younger than the child is another one.
+func orphaned(c child) bool {
+	pid, ok := owner(c.tmp)
+	if !ok || pid == os.Getpid() {
+		return false
+	}
+	return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || startTicks(pid) > startTicks(c.pid)
+}
+
+// owner is the process whose temporary folder this is.
+func owner(dir string) (int, bool) {
+	rest, ok := strings.CutPrefix(filepath.Base(dir), tempPrefix)
+	if !ok {
+		return 0, false
+	}
+	number, _, ok := strings.Cut(rest, "-")
+	pid, err := strconv.Atoi(number)
+	return pid, ok && err == nil && pid > 0
+}
+
+// cliProgram is the file name of the Pulumi CLI.
+const cliProgram = "pulumi"
+
+// end ends what one dead run has left, unless its CLI is among it: then it
+// returns that one's process id.
+func end(left []child) (atWork []int) {
+	for _, c := range left {
+		if c.program == cliProgram {
+			atWork = append(atWork, c.pid)
+		}
+	}
+	if len(atWork) > 0 {
+		return atWork
+	}
+	for _, c := range left {
+		_ = syscall.Kill(c.pid, syscall.SIGKILL)
+	}
+	return nil
 }
 
 func ours(dir string) bool {
