@@ -7,10 +7,10 @@ SANDBOX ?= .sandbox
 PKGS    ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-clients test-s3 test-kill test-projects test-drift test-page lint setup build packages fuzz clean
+.PHONY: help demo test test-long test-clients test-s3 test-kill test-kill-load test-projects test-drift test-page lint setup build packages fuzz clean
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: setup ## Rotate a Stripe secret from end to end in a sandbox
 	$(GO) run . rotate --secret stripe --sandbox=$(SANDBOX) --yes
@@ -33,6 +33,12 @@ test-s3: setup ## Prove what needs the state on a real S3 server (builds one)
 
 test-kill: setup ## Kill the program at every event of its journal, again and again, and check what must hold
 	$(GO) test -tags slow -timeout 30m -run 'TestKill[A-Z]|History|Invariant|LeakedKey' ./internal/e2e
+
+KILLS ?= 60
+SEED  ?= 0
+
+test-kill-load: setup ## Kill it KILLS times at random instants (SEED) on a busy machine, each time run again at once
+	$(GO) test -tags slow -timeout 120m -v -run '^TestRandomKills$$' ./internal/e2e -args -kills=$(KILLS) -seed=$(SEED)
 
 test-projects: setup ## Try existing projects of every kind, all forms of config files, many rotations at once
 	$(GO) test -tags slow -timeout 20m -run Corpus ./automation/engine

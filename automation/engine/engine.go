@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -90,6 +91,7 @@ type Options struct {
 type Engine struct {
 	opts      Options
 	processes atomic.Int64
+	slots     slots
 
 	mu      sync.Mutex
 	backend map[string]secrets.Value
@@ -113,7 +115,7 @@ func New(opts Options) *Engine {
 	// Lowering one's own limit cannot fail for want of rights.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	process.Sweep()
-	return &Engine{opts: opts, backend: opts.BackendEnv}
+	return &Engine{opts: opts, backend: opts.BackendEnv, slots: newSlots(runtime.GOMAXPROCS(0), process.FreeMemory())}
 }
 
 // UseBackendEnv goes over to other credentials for the backend, from the next

@@ -29,6 +29,7 @@ const (
 	NoPlugin   Kind = "no-plugin"   // a provider's plugin is missing
 	Conflict   Kind = "conflict"    // somebody else's change, or a half-done update, is in the way
 	Disk       Kind = "disk"        // no space left
+	Busy       Kind = "busy"        // a service has not finished an earlier change of a resource
 	Failed     Kind = "failed"      // all else
 )
 
@@ -177,6 +178,8 @@ func classes() []class {
 			"the state backend refuses the credentials", "run `go run . doctor`: it tries the state backend's credentials"},
 		{NoLanguage, re(`no language plugin|failed to load language plugin|pulumi-language-[a-z]+' (could )?not`),
 			"the program's language plugin is missing", "run `go run . setup`"},
+		{Busy, re(`is in a transient state|\btransient_state\b`),
+			"an earlier change of a resource is not finished at its service", "wait until it is finished, then run the same command again"},
 		{Conflict, re(`pending operations|\[409\] Conflict|already exists`),
 			"something half done or already there is in the way", "run `go run . doctor`: it says what to clear"},
 	}

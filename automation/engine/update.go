@@ -71,9 +71,14 @@ type Result struct {
 // Preview asks what an update would change: one CLI process, no lock, no
 // write. It holds names only, never a value.
 func (s *Stack) Preview(ctx context.Context, opts PreviewOptions) (Preview, error) {
+	free, err := s.engine.slots.take(ctx)
+	if err != nil {
+		return Preview{}, s.wrap("previewing", err)
+	}
+	defer free()
 	l := s.listen(opts.Events)
 	cmd := s.command(opts.Providers, opts.Env, l)
-	err := s.with(ctx, cmd, func(a auto.Stack) error {
+	err = s.with(ctx, cmd, func(a auto.Stack) error {
 		o := []optpreview.Option{optpreview.EventStreams(l.ch), optpreview.SuppressOutputs(), optpreview.SuppressProgress()}
 		if opts.ConfigFile != "" {
 			o = append(o, optpreview.ConfigFile(opts.ConfigFile))
@@ -94,9 +99,14 @@ func (s *Stack) Preview(ctx context.Context, opts PreviewOptions) (Preview, erro
 // Up updates the stack: one CLI process. With an error, Result.Outcome says
 // what is known about what happened.
 func (s *Stack) Up(ctx context.Context, opts UpOptions) (Result, error) {
+	free, err := s.engine.slots.take(ctx)
+	if err != nil {
+		return Result{Outcome: NotApplied}, s.wrap("updating", err)
+	}
+	defer free()
 	l := s.listen(opts.Events)
 	cmd := s.command(opts.Providers, opts.Env, l)
-	err := s.with(ctx, cmd, func(a auto.Stack) error {
+	err = s.with(ctx, cmd, func(a auto.Stack) error {
 		o := []optup.Option{optup.EventStreams(l.ch), optup.ShowSecrets(false), optup.SuppressOutputs(), optup.SuppressProgress()}
 		if opts.Message != "" {
 			o = append(o, optup.Message(opts.Message))
@@ -132,6 +142,11 @@ func (s *Stack) Init(ctx context.Context) error {
 	if err != nil || st.Exists {
 		return err
 	}
+	free, err := s.engine.slots.take(ctx)
+	if err != nil {
+		return s.wrap("creating", err)
+	}
+	defer free()
 	cmd := s.command(nil, nil, nil)
 	ws, err := s.workspace(ctx, cmd)
 	if err != nil {

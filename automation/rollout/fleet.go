@@ -232,8 +232,8 @@ func (t *Target) Keys() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(t.Refs)), func(k string) bool { return !t.Holds(k) })
 }
 
-// parallel bounds how many stacks are worked on at once: each costs a CLI
-// process of up to 150 MiB, and more than this is no faster on two cores.
+// parallel bounds how many stacks are opened at once: each costs the derivation
+// of a key. CLIs are bounded where they are started, by the engine.
 const parallel = 4
 
 // each runs f over the targets side by side and returns the first error in

@@ -146,25 +146,3 @@ func processEnded(l engine.Lock, where journal.Holder) bool {
 	where.PID, where.Started = l.Pid, ""
 	return where.Dead()
 }
-
-// up runs one update of the stack. One that meets the lock of a killed run's
-// update has done nothing: it waits for that and begins again.
-func (r *run) up(ctx context.Context, t *rollout.Target, hold, send map[string]secrets.Value, say func(string)) (rollout.Outcome, error) {
-	for deadline := time.Now().Add(orphanPatience); ; {
-		out, err := t.TakeOver(ctx, hold, send, r.message(), func(e engine.Event) { say("up: " + doing(e)) })
-		var met *engine.Error
-		if !errors.As(err, &met) || met.Kind != engine.Locked || out.Outcome != engine.NotApplied || !time.Now().Before(deadline) {
-			return out, err
-		}
-		say("waiting for the update that a killed run had started")
-		if waitErr := errors.Join(pause(ctx, orphanEvery), t.Reload(ctx)); waitErr != nil {
-			return out, errors.Join(err, waitErr)
-		}
-		if waitErr := r.awaitOrphans(ctx, t); waitErr != nil {
-			return out, waitErr
-		}
-		if r.lease != nil && r.lease.Check() != nil {
-			return out, err
-		}
-	}
-}

@@ -115,6 +115,35 @@ func startTicks(pid int) uint64 {
 	return ticks
 }
 
+// FreeMemory is how many bytes processes may still take, by the system's and the
+// control group's account; zero where neither tells.
+func FreeMemory() uint64 {
+	free := uint64(0)
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		if _, rest, ok := bytes.Cut(text, []byte("MemAvailable:")); ok {
+			free = number(bytes.Fields(rest)[0]) << 10
+		}
+	}
+	most, err := os.ReadFile("/sys/fs/cgroup/memory.max")
+	now, nowErr := os.ReadFile("/sys/fs/cgroup/memory.current")
+	if limit := number(bytes.TrimSpace(most)); err == nil && nowErr == nil && limit > 0 {
+		left := limit - min(limit, number(bytes.TrimSpace(now)))
+		if free == 0 || left < free {
+			free = max(left, 1)
+		}
+	}
+	return free
+}
+
+// number is zero for what is none, such as a limit of "max".
+func number(text []byte) uint64 {
+	n, err := strconv.ParseUint(string(text), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 func memoryFile() (*os.File, error) {
 	if _, err := os.Stat("/proc/self/fd"); err != nil {
 		return nil, err

@@ -28,4 +28,7 @@ func children(string, string) []child { return nil }
 
 func startTicks(int) uint64 { return 0 }
 
+// FreeMemory is not known.
+func FreeMemory() uint64 { return 0 }
+
 func memoryFile() (*os.File, error) { return nil, errors.New("no files in memory") }

@@ -72,6 +72,8 @@ func answer(resp *http.Response) (map[string]any, error) {
 	switch {
 	case resp.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("scaleway-sdk-go: resource %v with ID %v: %w", got["resource"], got["resource_id"], errNotFound)
+	case got["type"] == "transient_state":
+		return nil, fmt.Errorf("scaleway-sdk-go: resource %v with ID %v is in a transient state: %v", got["resource"], got["resource_id"], got["current_state"])
 	case resp.StatusCode >= http.StatusMultipleChoices:
 		return nil, fmt.Errorf("scaleway-sdk-go: http error %s: %v: %v", resp.Status, got["type"], got["message"])
 	}

@@ -9,7 +9,9 @@ import (
 
 const (
 	codeDenied = "denied_authentication"
-	nextDoctor = "go run . doctor"
+	// codeTransient: an earlier change of the same resource is not finished.
+	codeTransient = "transient_state"
+	nextDoctor    = "go run . doctor"
 )
 
 // judge implements services.Judge over the "type" of Scaleway's errors.
@@ -41,7 +43,7 @@ func judge(status int, body []byte) *services.Error {
 		fault.Kind, fault.Message = services.NotFound, "not found"
 	case "too_many_requests":
 		fault.Kind, fault.Message = services.Busy, "too many requests"
-	case "invalid_arguments", "quotas_exceeded", "locked", "precondition_failed", "resource_expired", "transient_state":
+	case "invalid_arguments", "quotas_exceeded", "locked", "precondition_failed", "resource_expired", codeTransient:
 		fault.Kind, fault.Message = services.Rejected, "Scaleway refused the request"
 	default:
 		// A word that is not documented is not repeated.

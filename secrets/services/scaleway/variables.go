@@ -74,8 +74,8 @@ func (c *Client) SetVariables(ctx context.Context, cred services.Credential, p P
 	if err := req.SetBody(map[string]any{"secret_environment_variables": h.body(set)}); err != nil {
 		return h.fault("the request could not be encoded")
 	}
-	if err := h.client.Do(req, &h.found, scw.WithContext(ctx)); err != nil {
-		return services.Fault(Name, h.op, err)
+	if err := h.change(ctx, req, &h.found, &h.found, h.path); err != nil {
+		return err
 	}
 	if err := h.sound(ctx, true); err != nil {
 		return err
@@ -86,6 +86,29 @@ func (c *Client) SetVariables(ctx context.Context, cred services.Credential, p P
 		}
 	}
 	return nil
+}
+
+// change sends a request that changes what is found at path. Somebody else's
+// deployment may have begun since it was looked at: it is waited for, and the
+// request sent again, for as long as a deployment may take.
+func (h *holder) change(ctx context.Context, req *scw.ScalewayRequest, answer any, found *hashedContainer, path string) error {
+	for wait := firstLook; ; wait = min(2*wait, lastLook) {
+		err := h.client.Do(req, answer, scw.WithContext(ctx))
+		if err == nil {
+			return nil
+		}
+		if fault := services.Fault(Name, h.op, err); fault.Code != codeTransient {
+			return fault
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return h.fault(found.Name + " was being changed all the time")
+		}
+		if err := h.settle(ctx, found, path); err != nil {
+			return err
+		}
+	}
 }
 
 func (c *Client) patience() time.Duration {
@@ -207,8 +230,8 @@ func (h *holder) deployed(ctx context.Context, k *hashedContainer, path string) 
 	if err := req.SetBody(map[string]any{}); err != nil {
 		return h.fault("the request could not be encoded")
 	}
-	if err := h.client.Do(req, nil, scw.WithContext(ctx)); err != nil {
-		return services.Fault(Name, h.op, err)
+	if err := h.change(ctx, req, nil, k, path); err != nil {
+		return err
 	}
 	return h.settle(ctx, k, path)
 }

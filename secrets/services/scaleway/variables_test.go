@@ -1,6 +1,7 @@
 package scaleway_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,6 +35,8 @@ type platform struct {
 	clock       int
 	own         []string // requests that change something
 	loses       string
+	// busy is how many changes are refused because another one is under way.
+	busy int
 }
 
 func (p *platform) client(t *testing.T) *scaleway.Client {
@@ -93,6 +96,11 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(map[string]any{"total_count": 1, "namespaces": []any{p.view(spaceID)}})
 	case r.Method == http.MethodGet:
 		answer(p.view(path[strings.LastIndex(path, "/")+1:]))
+	case p.busy > 0:
+		p.busy--
+		p.script = []string{"updating", "ready"}
+		w.WriteHeader(http.StatusConflict)
+		answer(map[string]string{"type": "transient_state", "resource": "container", "resource_id": shopID, "current_state": "updating"})
 	case r.Method == http.MethodPatch:
 		body, _ := io.ReadAll(r.Body)
 		p.own = append(p.own, "PATCH "+path+" "+string(body))
@@ -161,6 +169,25 @@ func TestSetVariablesOfANamespaceDeploysItsContainers(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, got.Unfit, "was not deployed since")
 	}
+}
+
+// Somebody's deployment that begins between the look and the change is waited
+// for; one that never ends is an error within the time of a deployment.
+func TestSetVariablesWaitsForAnotherChange(t *testing.T) {
+	for _, at := range []scaleway.Place{{Namespace: "space", Name: "shop"}, {Namespace: "space"}} {
+		p := newPlatform("v1")
+		p.busy = 2
+		require.NoError(t, p.client(t).SetVariables(t.Context(), credential(), at, tokens()))
+		require.Zero(t, p.busy)
+		require.Contains(t, p.own[0], "PATCH ")
+	}
+	p := newPlatform("v1")
+	p.busy = 1 << 30
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err := p.client(t).SetVariables(ctx, credential(), scaleway.Place{Namespace: "space", Name: "shop"}, tokens())
+	require.Equal(t, services.Rejected, services.KindOf(err), "%v", err)
+	require.Empty(t, p.own)
 }
 
 func TestSetVariablesThatIsNoSuccess(t *testing.T) {

@@ -1,0 +1,7 @@
+package engine
+
+// LimitSlots has the engine run so many CLIs at once.
+func (e *Engine) LimitSlots(n int) { e.slots = make(slots, n) }
+
+// Slots is how many CLIs run at once with these processors and this free memory.
+func Slots(cores int, memory uint64) int { return cap(newSlots(cores, memory)) }
