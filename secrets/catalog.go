@@ -13,6 +13,8 @@ type Catalog struct {
 	Secrets      []Secret      `yaml:"secrets"`
 	Stacks       []Stack       `yaml:"stacks"`
 	Environments []Environment `yaml:"environments"`
+
+	notices []Notice
 }
 
 // Coverage names the part of the pass store that the catalog answers for.
@@ -180,7 +182,8 @@ const (
 	// KindActions is a repository, an environment of it or an organization at
 	// GitHub, whose Actions secrets a declared stack sets.
 	KindActions ConsumerKind = "actions"
-	// KindPass reads pass at every run and needs no roll-out.
+	// KindPass reads pass by itself and needs no roll-out: it has a new value from
+	// the promotion on.
 	KindPass ConsumerKind = "pass"
 	// KindBackend is the state backend.
 	KindBackend ConsumerKind = "backend"
@@ -214,28 +217,21 @@ type Consumer struct {
 	// Optional lists names of Values that are only set where the stack's
 	// config already has them.
 	Optional []string `yaml:"optional"`
-	Probe    Probe    `yaml:"probe"`
+	// Reads says when the consumer takes the value that it uses; empty where that
+	// is not declared.
+	Reads Reads `yaml:"reads"`
+	Probe Probe `yaml:"probe"`
 	// Steps are for a person (kind manual).
 	Steps []string `yaml:"steps"`
 }
-
-// ProofKind says how sure a consumer's answer is.
-type ProofKind string
-
-// The kinds of proof, strongest first (DESIGN: proof at the consumer).
-const (
-	ProofExact   ProofKind = "exact"
-	ProofWorks   ProofKind = "works"
-	ProofPresent ProofKind = "present"
-)
 
 // Probe says how a consumer is asked which value it runs with.
 type Probe struct {
 	Kind ProofKind `yaml:"kind"`
 	// By is the way: attest (URL answers the attest protocol), config (decrypt
-	// the stack's config), hash (Scaleway's hashes of Container's variables),
+	// the stack's config; configured), hash (Scaleway's hashes of Container's variables),
 	// environ (the environment of the process in PidFile), pass (read the
-	// entry), http (URL uses the credential; BadURL must fail), login (log in
+	// entry; configured), http (URL uses the credential; BadURL must fail), login (log in
 	// with the value), names (the consumer's list of names), updated (GitHub's date
 	// of the secret's last change), person (somebody
 	// tests it and types its name).

@@ -42,10 +42,10 @@ func badProbes() []badCatalog {
 	attest := "{kind: exact, by: attest, url: 'https://a.example/attest'}"
 	http := "{kind: works, by: http, url: 'https://a.example', badUrl: 'https://b.example'}"
 	return []badCatalog{
-		{"        probe: " + attest + "\n", "", `32:9: secrets[cf].consumers[edge].probe.kind: found nothing, expected one of exact, works, present`},
-		{attest, "{kind: sure, by: attest, url: 'https://a.example'}", `36:23: secrets[cf].consumers[edge].probe.kind: found "sure", expected one of exact, works, present`},
-		{attest, "{kind: exact}", `36:16: secrets[cf].consumers[edge].probe.by: found nothing, expected one of attest, config, hash, environ, pass for proof of kind exact`},
-		{attest, "{kind: exact, by: http}", `36:34: secrets[cf].consumers[edge].probe.by: found "http", expected one of attest, config, hash, environ, pass for proof of kind exact`},
+		{"        probe: " + attest + "\n", "", `32:9: secrets[cf].consumers[edge].probe.kind: found nothing, expected one of exact, works, configured, present`},
+		{attest, "{kind: sure, by: attest, url: 'https://a.example'}", `36:23: secrets[cf].consumers[edge].probe.kind: found "sure", expected one of exact, works, configured, present`},
+		{attest, "{kind: exact}", `36:16: secrets[cf].consumers[edge].probe.by: found nothing, expected one of attest, hash, environ for proof of kind exact`},
+		{attest, "{kind: exact, by: http}", `36:34: secrets[cf].consumers[edge].probe.by: found "http", expected one of attest, hash, environ for proof of kind exact`},
 		{attest, "{kind: works, by: attest}", `36:34: secrets[cf].consumers[edge].probe.by: found "attest", expected one of http, login for proof of kind works`},
 		{attest, "{kind: exact, by: config}", `36:34: secrets[cf].consumers[edge].probe.by: found "config", expected one of attest, http, names, person for a consumer of kind worker`},
 		{attest, "{kind: present, by: names, url: 'https://a.example'}", `36:48: secrets[cf].consumers[edge].probe.url: found url, expected no url for by: names`},
@@ -55,7 +55,10 @@ func badProbes() []badCatalog {
 		{http, "{kind: works, by: http, url: 'https://a.example'}", `31:16: secrets[cf].consumers[project].probe.badUrl: found nothing, ` + address},
 		{http, "{kind: works, by: http, url: 'https://a.example', badUrl: 'https://a.example'}", `31:74: secrets[cf].consumers[project].probe.badUrl: found "https://a.example", expected another address than url: this one must fail`},
 		{"kind: present, by: person", "kind: works, by: login", `46:100: secrets[key].consumers[ci].probe.by: found "login", expected one of attest, environ, http, person for a consumer of kind manual`},
-		{"{kind: exact, by: pass}", "{kind: present, by: person}", `45:49: secrets[key].consumers[pass].probe.by: found "person", expected pass for a consumer of kind pass`},
+		{"{kind: exact, by: pass}", "{kind: present, by: person}", `45:49: secrets[key].consumers[pass].probe.by: found "person", expected one of attest, environ, http, pass for a consumer of kind pass`},
+		{"{kind: pass, ", "{kind: pass, reads: at-start, ", `45:29: secrets[key].consumers[pass].reads: found "at-start", expected each-run`},
+		{"{kind: backend, ", "{kind: backend, reads: each-run, ", `43:32: secrets[key].consumers[backend].reads: found reads with a probe by: login, expected reads only beside a probe of kind configured (by: one of config, pass)`},
+		{"{kind: pass, probe: {kind: exact, by: pass}}", "{kind: pass, reads: each-run, probe: {kind: exact, by: environ, pidFile: /x, variables: {A: id, B: secret}}}", `45:29: secrets[key].consumers[pass].reads: found reads with a probe by: environ, expected reads only beside a probe of kind configured (by: one of config, pass)`},
 	}
 }
 

@@ -11,20 +11,20 @@ import (
 func proofBy(kind ProofKind) []string {
 	switch kind {
 	case ProofExact:
-		return []string{"attest", "config", "hash", "environ", "pass"}
+		return []string{"attest", "hash", "environ"}
 	case ProofWorks:
 		return []string{"http", "login"}
+	case ProofConfigured:
+		return []string{"config", "pass"}
 	case ProofPresent:
 		return []string{"names", "updated", "person"}
 	}
 	return nil
 }
 
-func proofKinds() []ProofKind { return []ProofKind{ProofExact, ProofWorks, ProofPresent} }
-
 func (c *checker) probe(at place, s Secret, consumer Consumer, rule kindRule) {
 	p, kind := consumer.Probe, consumer.Kind
-	if !c.text(proofBy(p.Kind) != nil, at.key("kind"), string(p.Kind), oneOf(proofKinds())) {
+	if !c.text(proofBy(p.Kind) != nil, at.key("kind"), string(p.Kind), oneOf(ProofKinds())) {
 		return
 	}
 	if !c.text(slices.Contains(proofBy(p.Kind), p.By), at.key("by"), p.By,

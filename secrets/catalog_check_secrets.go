@@ -113,7 +113,7 @@ func kindRules() map[ConsumerKind]kindRule {
 		KindContainer: {needs: []string{"stack", "container", "namespace", "values"}, allows: []string{"region"}, by: []string{"attest", "hash", "http", "person"}},
 		KindNamespace: {needs: []string{"stack", "namespace", "values"}, allows: []string{"region"}, by: []string{"attest", "hash", "http", "person"}},
 		KindActions:   {needs: []string{"stack", "values"}, allows: []string{"repository", "environment", "organization"}, by: []string{"attest", "http", "updated", "person"}},
-		KindPass:      {by: []string{"pass"}},
+		KindPass:      {by: []string{"attest", "environ", "http", "pass"}},
 		KindBackend:   {by: []string{"login"}},
 		KindRegistry:  {by: []string{"login"}},
 		KindManual:    {needs: []string{"steps"}, allows: []string{"values"}, by: []string{"attest", "environ", "http", "person"}},
@@ -151,6 +151,7 @@ func (c *checker) consumer(at place, s Secret, consumer Consumer) {
 	c.consumerStack(at.key("stack"), consumer)
 	c.values(at, s, consumer)
 	c.probe(at.key("probe"), s, consumer, rule)
+	c.reads(at.key("reads"), consumer)
 	c.wired(at.key("kind"), s, consumer.Kind)
 }
 

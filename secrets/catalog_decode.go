@@ -56,17 +56,26 @@ func (d *decoder) mark(at place, p *token.Position) { d.spots[at.path] = p }
 // report adds a problem at the place's own position, else at that of the
 // nearest thing around it.
 func (d *decoder) report(at place, found, expected string) {
-	problem := Problem{File: d.file, Line: 1, Column: 1, Where: veil(at.label), Found: veil(found), Expected: veil(expected)}
+	line, column := d.spot(at)
+	d.problems = append(d.problems, Problem{File: d.file, Line: line, Column: column, Where: veil(at.label), Found: veil(found), Expected: veil(expected)})
+}
+
+// notice is a notice about the place.
+func (d *decoder) notice(at place, text string) Notice {
+	line, column := d.spot(at)
+	return Notice{File: d.file, Line: line, Column: column, Where: veil(at.label), Text: text}
+}
+
+// spot is the position of a place, else that of the nearest thing around it.
+func (d *decoder) spot(at place) (line, column int) {
 	for path := at.path; ; path = parent(path) {
 		if p := d.spots[path]; p != nil {
-			problem.Line, problem.Column = p.Line, p.Column
-			break
+			return p.Line, p.Column
 		}
 		if path == "" {
-			break
+			return 1, 1
 		}
 	}
-	d.problems = append(d.problems, problem)
 }
 
 // reportKey is report at the key and not at its value.
@@ -205,10 +214,13 @@ func (d *decoder) texts(n ast.Node, to *map[string]string, at place) {
 
 func (d *decoder) object(n ast.Node, to reflect.Value, at place) {
 	d.pairs(n, at, func(key string, value ast.Node) {
-		keys := make([]string, to.NumField())
-		for i := range keys {
-			keys[i] = to.Type().Field(i).Tag.Get("yaml")
-			if keys[i] == key {
+		var keys []string
+		for i := range to.NumField() {
+			if !to.Type().Field(i).IsExported() {
+				continue
+			}
+			name := to.Type().Field(i).Tag.Get("yaml")
+			if keys = append(keys, name); name == key {
 				d.value(value, to.Field(i), at.key(key))
 				return
 			}

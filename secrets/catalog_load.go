@@ -70,7 +70,8 @@ func Load(file string) (*Catalog, error) {
 
 // Parse checks the catalog in data and fills in what it leaves out: a
 // consumer's name (its stack, else its kind), read: line, a secret's title
-// (its name), providers: hosted, a container's region and probe. The name goes into errors, which are always a
+// (its name), providers: hosted, a container's region and probe. A probe by:
+// config or by: pass that asks for exact is read as configured, with a notice. The name goes into errors, which are always a
 // *CatalogError. Unknown keys are errors.
 func Parse(name string, data []byte) (*Catalog, error) {
 	d := newDecoder(name)
@@ -78,6 +79,7 @@ func Parse(name string, data []byte) (*Catalog, error) {
 	if body := d.parse(data); body != nil {
 		d.decode(body, cat)
 		cat.fillIn()
+		cat.readConfigured(d)
 		newChecker(d, cat).catalog()
 	}
 	if len(d.problems) > 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,8 @@ func TestSchemaAcceptsWhatParseAccepts(t *testing.T) {
 	require.NoError(t, fits(t, schema, small))
 	for _, c := range [][2]string{
 		{"grace: 0", "grace: '0'"}, {"maxAge: 90d", "maxAge: 30m"}, {"read: raw", "read: line"}, {"kind: pass", "kind: pass, name: p"},
+		{"{kind: pass, probe: {kind: exact, by: pass}}", "{kind: pass, reads: each-run, probe: {kind: configured, by: pass}}"},
+		{"{kind: pass, probe: {kind: exact, by: pass}}", "{kind: pass, probe: {kind: exact, by: environ, pidFile: /x, variables: {A: id, B: secret}}}"},
 		{"declared: true", "declared: true, providers: hosted, backend: 'file:///x'"}, {"stack: prod", "stack: '*', declared: false, passphrase: a/b"},
 		{"    variables: {KEY: team/key/secret}\n", ""}, {"url: s3://bucket?region=fr-par", "url: file:///var/state"},
 		{"path: team/account", "path: team/account\n    title: Account"}, {"{killsOld: true}", "{url: 'http://x/y', issue: [a], retire: [b]}"},
@@ -71,7 +74,7 @@ func TestSchemaRefuses(t *testing.T) {
 	for _, c := range [][2]string{
 		{"    service: cloudflare\n", "    service: cloudflare\n    owner: me\n"}, {"version: 1", "version: 2"},
 		{"maxAge: 90d", "maxAge: 90"}, {"kind: worker", "kind: lambda"}, {"        worker: badges\n", ""},
-		{"steps: [Set it.], ", ""}, {"by: attest", "by: login"}, {"by: attest", "by: hash"}, {"by: attest", "by: environ"}, {"by: attest", "by: attest, pidFile: run"}, {", badUrl: 'https://b.example'", ""},
+		{"steps: [Set it.], ", ""}, {"by: attest", "by: login"}, {"by: attest", "by: hash"}, {"by: attest", "by: environ"}, {"{kind: pass, ", "{kind: pass, reads: once, "}, {"{kind: backend, ", "{kind: backend, reads: each-run, "}, {"kind: exact, by: attest", "kind: configured, by: attest"}, {"by: attest", "by: attest, pidFile: run"}, {", badUrl: 'https://b.example'", ""},
 		{"{name: edge, declared: true}", "{name: edge, declared: true, dir: x}"}, {"{name: edge, declared: true}", "{name: edge}"},
 		{"path: team/cf", "path: ../cf"}, {"read: raw", "read: all"}, {"[team]", "[]"}, {"    service: manual\n", ""},
 	} {
@@ -98,9 +101,9 @@ func checkType(t *testing.T, document, object map[string]any, goType reflect.Typ
 	require.Equal(t, false, object["additionalProperties"], goType.Name())
 	properties, ok := object["properties"].(map[string]any)
 	require.True(t, ok, goType.Name())
-	require.Len(t, properties, goType.NumField(), goType.Name())
-	for i := range goType.NumField() {
-		field := goType.Field(i)
+	fields := slices.DeleteFunc(reflect.VisibleFields(goType), func(f reflect.StructField) bool { return !f.IsExported() })
+	require.Len(t, properties, len(fields), goType.Name())
+	for _, field := range fields {
 		key := field.Tag.Get("yaml")
 		property, ok := properties[key].(map[string]any)
 		require.True(t, ok, "%s.%s", goType.Name(), key)

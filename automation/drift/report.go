@@ -212,7 +212,7 @@ type Consumer struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
 	// Declared is the kind of proof that the catalog asks for, Proof the one that
-	// was had or tried: exact, works, present.
+	// was had or tried: exact, works, configured, present.
 	Declared string `json:"declared"`
 	Proof    string `json:"proof"`
 	// Answer is match, differs, present, unreachable or unknown; empty where it
@@ -229,8 +229,10 @@ type Rotation struct {
 	Began    time.Time `json:"began"`
 	// Ended is the time of its last event.
 	Ended time.Time `json:"ended"`
-	// RevokedAt is when the old value was seen to be refused; zero until then.
+	// RevokedAt is when the old value was seen to be refused, or, where no service
+	// was asked, when StatedBy had said that it is revoked; zero until then.
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	StatedBy  string    `json:"stated_by,omitempty"`
 	By        []string  `json:"by"`
 }
 
@@ -241,7 +243,11 @@ type Copies struct {
 	Works int `json:"works"`
 	// NameOnly are known by name alone: which value they run with nobody knows.
 	NameOnly int `json:"name_only"`
-	// Unproven gave another answer, or none.
+	// Configured are deployed and not verified at run time: the copy holds pass's
+	// value, and what runs was not asked.
+	Configured int `json:"configured"`
+	// Differs run with another value. Unproven gave another answer, or none.
+	Differs  int `json:"differs"`
 	Unproven int `json:"unproven"`
 }
 

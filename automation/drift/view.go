@@ -8,6 +8,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
 // show fills in what pages show beside the findings.
@@ -39,7 +40,7 @@ func (s *scene) show(ctx context.Context, r *Report) {
 }
 
 func shown(p rotation.Past) Rotation {
-	return Rotation{Secret: p.Secret, Rotation: p.Rotation, State: string(p.State), Began: p.Began, Ended: p.Last, RevokedAt: p.RevokedAt, By: append([]string{}, p.By...)}
+	return Rotation{Secret: p.Secret, Rotation: p.Rotation, State: string(p.State), Began: p.Began, Ended: p.Last, RevokedAt: p.RevokedAt, StatedBy: p.StatedBy, By: append([]string{}, p.By...)}
 }
 
 // answersOf are a secret's answers in the catalog's order.
@@ -59,11 +60,17 @@ func (n *Copies) count(c Consumer) {
 	switch {
 	case c.Answer == string(proof.Present):
 		n.NameOnly++
+	case c.Answer == string(proof.Differs):
+		n.Differs++
 	case c.Answer != string(proof.Match):
 		n.Unproven++
-	case c.Proof == "works":
-		n.Works++
-	default:
+	case c.Proof == string(secrets.ProofExact):
 		n.Exact++
+	case c.Proof == string(secrets.ProofWorks):
+		n.Works++
+	case c.Proof == string(secrets.ProofConfigured):
+		n.Configured++
+	default:
+		n.Unproven++
 	}
 }

@@ -254,12 +254,12 @@ func (p *Proposal) consumers(w *page, s *secret) {
 	backend := s == p.first("scaleway") && p.atScaleway()
 	reader := s == p.first("cloudflare")
 	if len(s.consumers) == 0 && !backend && !reader {
-		w.comment("    ", "no copy was found. Scripts that read it from pass are: {name: readers-of-pass, kind: pass, probe: {kind: exact, by: pass}}")
+		w.comment("    ", "no copy was found. Scripts that read it from pass are: {name: readers-of-pass, kind: pass, reads: each-run, probe: {kind: configured, by: pass}}")
 		return
 	}
 	w.line("    consumers:")
 	if reader {
-		w.line("      - name: readers-of-pass # this program is one\n        kind: pass\n        probe: {kind: exact, by: pass}")
+		w.line("      - name: readers-of-pass # this program is one\n        kind: pass\n        reads: each-run\n        probe: {kind: configured, by: pass}")
 	}
 	for _, c := range s.consumers {
 		w.line("      - name: %s # %s", scalar(c.stack), c.why)
@@ -267,7 +267,7 @@ func (p *Proposal) consumers(w *page, s *secret) {
 		for _, key := range slices.Sorted(maps.Keys(c.values)) {
 			w.line("          %s: %s", scalar(key), scalar(c.values[key]))
 		}
-		w.line("        probe: {kind: exact, by: config} # proves the config, not what runs: by: attest or hash proves that")
+		w.line("        probe: {kind: configured, by: config} # shows the config, not what runs: a person confirms it before the old value is revoked; by: attest or hash proves it, reads: each-run says that only the stack's own program uses it")
 	}
 	if backend {
 		w.line("      - name: state-backend # the state lies at Scaleway\n        kind: backend\n        probe: {kind: works, by: login}")

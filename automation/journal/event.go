@@ -146,8 +146,9 @@ type Event struct {
 	// the consumers that did not prove them.
 	Promoted   map[string]secrets.Fingerprint `json:"promoted,omitempty"`
 	PromotedAt time.Time                      `json:"promoted_at,omitzero"`
-	// RevokedAt is when the service was seen to refuse the old value; it is the
-	// recorded date of the rotation. Evidence says what was seen.
+	// RevokedAt is when the service was seen to refuse the old value, or, where no
+	// service was asked, when StatedBy had said that it is revoked; it is the
+	// recorded date of the rotation. Evidence says what was seen and what stated.
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 	Evidence  string    `json:"evidence,omitempty"`
 	// Debts are what is still owed, each with its date: a credential that is not
@@ -155,8 +156,12 @@ type Event struct {
 	Debts []string `json:"debts,omitempty"`
 	// Hold is set while the old credential must not be retired.
 	Hold *Hold `json:"hold,omitempty"`
-	// Stated: a person said that the old value is retired.
-	Stated bool `json:"stated,omitempty"`
+	// Stated: a person said that the old value is retired; StatedBy is who. From
+	// RevokedAt on StatedBy is set only where the revocation rests on that word,
+	// and StatedEntries are the entries of which no service was asked.
+	Stated        bool     `json:"stated,omitempty"`
+	StatedBy      string   `json:"stated_by,omitempty"`
+	StatedEntries []string `json:"stated_entries,omitempty"`
 	// Prev is the SHA-256 of the object before this one, in hex.
 	Prev string `json:"prev,omitempty"`
 }

@@ -13,7 +13,9 @@
 //     old value lives too, it may be that one: only the questions after its
 //     death tell. A consumer that works without using the credential, and fails
 //     at badUrl for show, is not seen through.
-//   - config, pass, login: the place itself holds the values or takes them.
+//   - login: the place itself takes the values.
+//   - config, pass: a copy holds the values. What runs was not asked: a process
+//     that read the copy earlier may have others.
 //   - names, person: the name is there. Nothing about the value.
 //   - updated: the name is there and was set since our write began. Nothing about
 //     the value: somebody else may have set it since.
@@ -47,6 +49,14 @@ const (
 	Unreachable Answer = "unreachable"
 	Unknown     Answer = "unknown"
 )
+
+// Phrase says an answer and the kind of its proof in a few words.
+func Phrase(a Answer, kind secrets.ProofKind) string {
+	if a == Match && kind == secrets.ProofConfigured {
+		return "match (configured: deployed, not verified at run time)"
+	}
+	return fmt.Sprintf("%s (%s)", a, kind)
+}
 
 // Result is one consumer's answer about one secret.
 type Result struct {
@@ -135,8 +145,10 @@ func (a *Asker) ask(ctx context.Context, q Question, r *Result) {
 		a.attest(ctx, q, r)
 	case "config":
 		r.Answer, r.Detail = a.config(ctx, q)
+		r.unasked(q.Consumer)
 	case "pass":
 		r.Answer, r.Detail = a.pass(ctx, q)
+		r.unasked(q.Consumer)
 	case "http":
 		r.Answer, r.Detail = a.http(ctx, q)
 	case "login":
@@ -153,6 +165,17 @@ func (a *Asker) ask(ctx context.Context, q Question, r *Result) {
 		r.Answer, r.Detail = Present, "the catalog names it; a person has to test which value it runs with"
 	default:
 		r.Answer, r.Detail = Unknown, "there is no way to ask it"
+	}
+}
+
+// unasked says of a copy that holds the value what that tells of what runs.
+func (r *Result) unasked(c secrets.Consumer) {
+	switch {
+	case r.Answer != Match:
+	case c.Reads == secrets.ReadsEachRun:
+		r.Detail += ", which it reads at each run"
+	default:
+		r.Detail += "; what runs was not asked"
 	}
 }
 
@@ -249,7 +272,7 @@ func (a *Asker) pass(ctx context.Context, q Question) (Answer, string) {
 			return Differs, "entry " + e.Path + " holds another value"
 		}
 	}
-	return Match, "it reads pass at each run, and pass holds this value"
+	return Match, "pass holds this value"
 }
 
 func (a *Asker) login(ctx context.Context, q Question) (Answer, string) {

@@ -244,3 +244,24 @@ func TestOnlyPresent(t *testing.T) {
 	q.Consumer.Probe.By = "telepathy"
 	require.Equal(t, Unknown, a.Ask(t.Context(), q).Answer)
 }
+
+// A copy that holds the value says nothing of a process that read it earlier.
+func TestACopyIsConfigured(t *testing.T) {
+	value := secrets.NewValue([]byte("new"))
+	a := &Asker{Now: time.Now,
+		Pass: func(context.Context, secrets.Entry) (secrets.Value, error) { return value, nil },
+		Config: func(context.Context, string) (map[string]map[string]secrets.Value, error) {
+			return map[string]map[string]secrets.Value{"prod": {"key": value}}, nil
+		}}
+	s := secrets.Secret{Name: "acme", Entries: []secrets.Entry{{Path: "acme/key"}}}
+	for _, by := range []string{"pass", "config"} {
+		c := secrets.Consumer{Name: "c", Kind: secrets.KindConfig, Stack: "s", Values: map[string]string{"key": "key"}, Probe: secrets.Probe{Kind: secrets.ProofConfigured, By: by}}
+		q := Question{Secret: s, Consumer: c, Want: services.Credential{"key": value}}
+		r := a.Ask(t.Context(), q)
+		require.Equal(t, Match, r.Answer)
+		require.Equal(t, secrets.ProofConfigured, r.Proof)
+		require.Contains(t, r.Detail, "what runs was not asked", by)
+		q.Consumer.Reads = secrets.ReadsEachRun
+		require.Contains(t, a.Ask(t.Context(), q).Detail, "reads at each run", by)
+	}
+}

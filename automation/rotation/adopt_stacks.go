@@ -349,7 +349,7 @@ func (a *adoption) settleOne(ctx context.Context, c *candidate) error {
 	for _, entry := range c.secret.Entries {
 		e.Promoted[entry.Name()] = c.current[entry.Name()].Fingerprint(a.Key)
 	}
-	text := fmt.Sprintf("adopted: %d of %d consumers proved the value in pass", len(c.answers)-len(open), len(c.answers))
+	text := strings.TrimSuffix(fmt.Sprintf("adopted: %d of %d consumers have the value in pass: %s", len(c.answers)-len(open), len(c.answers), CountProofs(e.Answers)), ": ")
 	if len(c.answers) == 0 {
 		text = "adopted: the catalog names no consumer of it"
 	}

@@ -3,7 +3,6 @@ package rotation
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -122,7 +121,7 @@ func (r *run) unseen(ctx context.Context, j *job, byAPI bool) (string, error) {
 	if err := r.stated(ctx, j); err != nil {
 		return "", err
 	}
-	return "stated: " + names(j.moved) + " retired at the dashboard; the service cannot be asked about it", nil
+	return "stated: " + j.unwanted() + " " + names(j.moved) + " revoked at the dashboard (confirmed by " + j.log.Last().StatedBy + "); no service was asked", nil
 }
 
 // neverMade: a rollback found no new value. What the service's API may have made
@@ -161,7 +160,7 @@ func (r *run) retirePerson(ctx context.Context, j *job) error {
 		return err
 	}
 	e := r.standing(j, j.revoking(), "a person said that the "+j.unwanted()+" value is retired")
-	e.Stated = true
+	e.Stated, e.StatedBy, e.StatedEntries = true, r.speaker(), nil
 	return r.record(context.WithoutCancel(ctx), j, e)
 }
 
@@ -190,12 +189,12 @@ func untested(j *job) []secrets.Entry {
 
 func (r *run) evidence(j *job, tested []secrets.Entry) string {
 	text := fmt.Sprintf("%s refuses the %s %s", j.secret.Service, j.unwanted(), names(tested))
-	var stated []string
-	for _, e := range untested(j) {
-		stated = append(stated, e.Name())
+	left := untested(j)
+	switch last := j.log.Last(); {
+	case len(left) == 0:
+		return text
+	case last.Stated:
+		return text + "; stated: " + j.unwanted() + " " + names(left) + " revoked at the dashboard (confirmed by " + last.StatedBy + ")"
 	}
-	if len(stated) > 0 {
-		text += "; stated: " + j.unwanted() + " " + strings.Join(stated, ", ") + " retired at the dashboard"
-	}
-	return text
+	return text + "; " + j.secret.Service + " deleted " + names(left) + " with it, which could not be tried"
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
@@ -132,7 +133,7 @@ func (r *run) settled(ctx context.Context, j *job) error {
 	}
 	next = append(next, j.goesOn())
 	j.report.Next = next
-	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "the " + j.unwanted() + " value is dead; still owed: " + strings.Join(j.debts, "; "), Next: next}
+	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "the " + j.unwanted() + " value is revoked" + onWord(j.log.Last()) + "; still owed: " + strings.Join(j.debts, "; "), Next: next}
 }
 
 // forget drops the debts of consumers that the catalog does not have any more;
@@ -164,8 +165,11 @@ func (r *run) sacrifice(ctx context.Context, j *job) error {
 		lines = append(lines, b.Consumer+" may break: "+string(b.Answer)+", "+b.Detail)
 	}
 	for _, b := range results {
-		if b.Answer == proof.Present {
+		switch {
+		case b.Answer == proof.Present:
 			lines = append(lines, b.Consumer+" may break: it lists the name, and nothing proves the value")
+		case b.Answer == proof.Match && b.Proof == secrets.ProofConfigured:
+			lines = append(lines, b.Consumer+" may break: "+b.Detail)
 		}
 	}
 	if len(lines) == 0 {

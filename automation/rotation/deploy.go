@@ -228,6 +228,7 @@ func (r *run) verify(ctx context.Context, jobs []*job) error {
 }
 
 func (r *run) verifyJob(ctx context.Context, j *job) error {
+	r.tellSteps(j, func(c secrets.Consumer) bool { return !c.ReadsPass() })
 	answers, err := r.ask(ctx, j, r.questions(j, j.goal(), false))
 	if err != nil {
 		return err
@@ -237,7 +238,7 @@ func (r *run) verifyJob(ctx context.Context, j *job) error {
 		return err
 	}
 	answers = append(answers, tried...)
-	e := r.standing(j, j.atLeast(journal.Verified), "every consumer proved the "+j.wanted()+" value")
+	e := r.standing(j, j.atLeast(journal.Verified), verifiedStep(j, answers))
 	e.Answers = answers
 	return r.record(ctx, j, e)
 }
@@ -276,7 +277,7 @@ func (r *run) ask(ctx context.Context, j *job, questions []proof.Question) ([]jo
 	for _, res := range results {
 		answers = append(answers, journal.Answer{Consumer: res.Consumer, Proof: res.Proof, Answer: string(res.Answer), At: res.At})
 		if res.Answer == proof.Match || res.Answer == proof.Present {
-			lines[res.Consumer].Done(fmt.Sprintf("%s: %s (%s)", j.secret.Name, res.Answer, res.Proof))
+			lines[res.Consumer].Done(j.secret.Name + ": " + proof.Phrase(res.Answer, res.Proof))
 			continue
 		}
 		lines[res.Consumer].Fail(fmt.Sprintf("%s: %s", j.secret.Name, res.Answer))
@@ -298,9 +299,9 @@ func (r *run) unproven(j *job, bad []proof.Result, old string) error {
 		}
 	}
 	if !j.back && !j.log.Last().RevokedAt.IsZero() {
-		old = "the old value is dead already: mend this consumer now"
+		old = "the old value is revoked already: mend this consumer now"
 	}
-	next := []string{"go run . verify --secret " + j.secret.Name, again(j.secret.Name)}
+	next := append(restarts(j, bad), "go run . verify --secret "+j.secret.Name, again(j.secret.Name))
 	if j.redeploy {
 		// Pulumi thinks that nothing is to be done: its state has the new value.
 		next = append(r.refreshes(j, bad), next...)

@@ -1,6 +1,9 @@
 package rotation
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Reason says why a rotation stopped; the command line turns it into its exit
 // code.
@@ -19,12 +22,25 @@ const (
 	Waiting
 )
 
+// Wait is what a Waiting error waits for.
+type Wait int
+
+// What is waited for.
+const (
+	// ForPerson: somebody has to do or to say something.
+	ForPerson Wait = iota
+	// ForTime: the call did what it was for. The old value waits for the end of its
+	// grace period, or of a hold that the call has asked for.
+	ForTime
+)
+
 // Error says what happened, to which secret and step, and what to type next.
 type Error struct {
 	Reason Reason
 	Secret string
 	Step   string
 	Detail string
+	Wait   Wait
 	// Next are commands, one a line; empty where Err carries its own.
 	Next []string
 	Err  error
@@ -46,6 +62,18 @@ func (e *Error) Error() string {
 		text = e.Secret + ": " + text
 	}
 	return text
+}
+
+// SettledFor reports whether the call did for a secret what it was for, although
+// err is not nil.
+func SettledFor(err error, secret string) bool {
+	switch e := err.(type) {
+	case *Error:
+		return e.Reason == Waiting && e.Wait == ForTime && e.Secret == secret
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), func(one error) bool { return SettledFor(one, secret) })
+	}
+	return false
 }
 
 // Unwrap returns the cause.

@@ -95,7 +95,7 @@ func newWorld(t *testing.T) *world {
 	w.secret = secrets.Secret{
 		Name: "acme", Title: "Acme key", Service: "acme", Grace: secrets.Duration(24 * time.Hour),
 		Entries:   []secrets.Entry{{Path: entryPath, Pattern: "key_[0-9]{26}", Expect: "an Acme key"}},
-		Consumers: []secrets.Consumer{{Name: "readers", Kind: secrets.KindPass, Probe: secrets.Probe{Kind: secrets.ProofExact, By: "pass"}}},
+		Consumers: []secrets.Consumer{{Name: "readers", Kind: secrets.KindPass, Reads: secrets.ReadsEachRun, Probe: secrets.Probe{Kind: secrets.ProofConfigured, By: "pass"}}},
 	}
 	w.pass.Insert(map[string]string{entryPath: w.issuer.make("acct_1")})
 	return w

@@ -28,8 +28,11 @@ type Past struct {
 	Answers   []journal.Answer
 	RevokedAt time.Time
 	Evidence  string
-	Debts     []string
-	Events    []journal.Event
+	// StatedBy is who said that the old value is revoked, where no service was
+	// asked about all of it.
+	StatedBy string
+	Debts    []string
+	Events   []journal.Event
 }
 
 // History reads every rotation of the named secrets, newest first. A log that
@@ -77,7 +80,7 @@ func (r Records) past(ctx context.Context, name string) ([]Past, error) {
 // add takes the next event in. Each carries the whole standing of its rotation.
 func (p *Past) add(e journal.Event) {
 	p.State, p.Last, p.Source = e.State, e.Time, e.Source
-	p.RevokedAt, p.Evidence, p.Debts = e.RevokedAt, e.Evidence, e.Debts
+	p.RevokedAt, p.Evidence, p.StatedBy, p.Debts = e.RevokedAt, e.Evidence, RevocationOf(e).StatedBy, e.Debts
 	if who := fmt.Sprintf("%s on %s", e.Holder.User, e.Holder.Host); !slices.Contains(p.By, who) {
 		p.By = append(p.By, who)
 	}

@@ -151,7 +151,7 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	}
 	// What was proven and said of one direction is nothing for the other.
 	if last.Rotation == j.id && !j.restarted && (last.State == journal.RollingBack) == j.back {
-		e.Answers, e.Stated = last.Answers, last.Stated
+		e.Answers, e.Stated, e.StatedBy, e.StatedEntries = last.Answers, last.Stated, last.StatedBy, last.StatedEntries
 	}
 	return e
 }
@@ -231,7 +231,7 @@ func (r *run) fill(j *job) {
 	}
 	last := j.log.Last()
 	if last.Rotation == j.id {
-		j.report.Revoked = RevokedReport{ConfirmedAt: stamp(last.RevokedAt), Evidence: last.Evidence}
+		j.report.Revoked = RevocationOf(last)
 		j.report.Debts = append([]string{}, last.Debts...)
 	}
 }

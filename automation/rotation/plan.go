@@ -41,6 +41,8 @@ type SecretPlan struct {
 	Back bool
 	// NoGrace: the sandbox knows no grace but one that is asked for.
 	NoGrace bool
+	// ByHand are the consumers at which a person has something to do.
+	ByHand []ManualPlan
 	// KillsOld: issuing the new value kills the old one at once.
 	KillsOld bool
 	Grace    time.Duration
@@ -99,7 +101,7 @@ func (r *run) relapsed(ctx context.Context) {
 		if j.back || strings.HasPrefix(j.log.Last().Step, stepDisabling) {
 			continue
 		}
-		for _, res := range r.Asker.AskAll(ctx, r.questions(j, j.goal(), true)) {
+		for _, res := range r.Asker.AskAll(ctx, r.redeployable(j)) {
 			// A Worker that lost its secrets to somebody's deploy proves nothing.
 			lost := res.Answer == proof.Unknown && (res.Kind.Held() || j.owes(notProven(res.Consumer)))
 			if res.Answer == proof.Differs || lost {
@@ -304,7 +306,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 func (r *run) questions(j *job, want services.Credential, withReaders bool) []proof.Question {
 	var out []proof.Question
 	for _, c := range j.secret.Consumers {
-		if c.Kind == secrets.KindPass && !withReaders || byPerson(c) && r.verb != toLook {
+		if c.ReadsPass() && !withReaders || byPerson(c) && r.verb != toLook {
 			continue
 		}
 		q := proof.Question{Secret: j.secret, Consumer: c, Want: want}

@@ -238,6 +238,7 @@ func (r *run) secretPlan(j *job) SecretPlan {
 		OldDead: j.oldDead, Grace: r.grace(j), Back: j.back, KillsOld: j.secret.Dashboard.KillsOld && !j.known() && !j.back,
 		Adopts: r.verb == toAdopt, Rolls: j.rolls,
 	}
+	p.ByHand = r.byHand(j)
 	p.NoGrace = r.NoGrace && r.options.Grace == nil && !j.oldDead && time.Duration(j.secret.Grace) > 0
 	if j.continued && j.known() && !j.back {
 		p.Source = fromPending

@@ -68,12 +68,13 @@ func (r *run) makeCurrent(ctx context.Context, j *job, commit string) ([]journal
 		return nil, &Error{Reason: Failed, Secret: j.secret.Name, Step: step, Err: err, Next: []string{j.goesOn()}}
 	}
 	j.current = clone(j.goal())
+	r.tellSteps(j, secrets.Consumer.ReadsPass)
 	answers, err := r.ask(ctx, j, r.readers(j))
 	if err != nil {
 		line.Fail("readers of pass do not get the " + j.wanted() + " value")
 		return nil, err
 	}
-	line.Done("pass holds the " + j.wanted() + " value; the " + j.unwanted() + " one is kept until it is proven dead")
+	line.Done("pass holds the " + j.wanted() + " value; the " + j.unwanted() + " one is kept until it is revoked")
 	r.fill(j)
 	return answers, nil
 }
@@ -119,7 +120,7 @@ func (r *run) exchange(ctx context.Context, j *job) ([]store.Change, error) {
 // readers are the questions to consumers that read pass themselves.
 func (r *run) readers(j *job) (out []proofQuestion) {
 	for _, q := range r.questions(j, j.goal(), true) {
-		if q.Consumer.Kind == secrets.KindPass {
+		if q.Consumer.ReadsPass() {
 			out = append(out, q)
 		}
 	}
@@ -185,7 +186,9 @@ func (r *run) close(ctx context.Context) error {
 		err := r.retire(ctx, j)
 		r.fill(j)
 		if err != nil {
-			j.report.Error = err.Error()
+			if !SettledFor(err, j.secret.Name) {
+				j.report.Error = err.Error()
+			}
 			var own *Error
 			if errors.As(err, &own) {
 				j.report.Next = own.Next
@@ -200,15 +203,20 @@ func (r *run) close(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// gravity orders errors: what failed before what could not be told, and waiting
-// last.
+// gravity orders errors: what failed before what could not be told, then waiting,
+// and last what only waits for its grace period.
 func gravity(err error) int {
 	var own *Error
-	if errors.As(err, &own) && own.Reason == Waiting {
-		return 2
+	if !errors.As(err, &own) {
+		return 0
 	}
-	if own != nil && own.Reason == Untold {
+	switch {
+	case own.Reason == Untold:
 		return 1
+	case own.Reason == Waiting && own.Wait == ForPerson:
+		return 2
+	case own.Reason == Waiting:
+		return 3
 	}
 	return 0
 }

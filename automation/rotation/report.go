@@ -54,11 +54,15 @@ type ConsumerReport struct {
 	Detail string       `json:"detail,omitempty"`
 }
 
-// RevokedReport is the proof that the old value is dead; ConfirmedAt is RFC 3339
+// RevokedReport is what the end of the old value rests on; ConfirmedAt is RFC 3339
 // in UTC and empty until then.
 type RevokedReport struct {
 	ConfirmedAt string `json:"confirmed_at"`
 	Evidence    string `json:"evidence"`
+	// StatedBy is who said that the old value, or a part of it, is revoked, where
+	// no service was asked about that. Empty: the service was seen to refuse all of
+	// it.
+	StatedBy string `json:"stated_by,omitempty"`
 }
 
 // newReport has no nil list: a reader of the JSON finds [] and not null.

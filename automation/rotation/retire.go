@@ -42,7 +42,11 @@ func (r *run) retire(ctx context.Context, j *job) error {
 		line.Fail("a consumer stopped working")
 		return err
 	}
-	e := r.standing(j, j.revoking(), "the "+j.unwanted()+" value is dead")
+	e := r.standing(j, j.revoking(), "")
+	if e.StatedEntries = r.statedEntries(j); len(e.StatedEntries) == 0 {
+		e.StatedBy = ""
+	}
+	e.Step = "the " + j.unwanted() + " value is " + revoked(e)
 	if e.Evidence = evidence; !j.back {
 		e.RevokedAt = r.Now().UTC().Truncate(time.Second)
 	}
@@ -71,11 +75,15 @@ func (r *run) mayRetire(ctx context.Context, j *job, last journal.Event) error {
 			Title: "The old value of " + j.secret.Name + " is meant to stay valid until " + until.Local().Format("2 January 2006 15:04 MST") + "."})
 	}
 	j.report.Next = []string{fmt.Sprintf("after %s: go run . revoke --secret %s", until.Local().Format("2 January 15:04"), j.secret.Name), "or at once: " + again(j.secret.Name) + " --grace 0"}
-	return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "promoted; the old value stays valid until " + until.Local().Format("2 January 2006 15:04 MST"), Next: j.report.Next}
+	return &Error{Reason: Waiting, Wait: ForTime, Secret: j.secret.Name, Detail: "promoted; the old value stays valid until " + until.Local().Format("2 January 2006 15:04 MST"), Next: j.report.Next}
 }
 
 func (r *run) held(j *job) error {
-	return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "promoted; the old value is " + j.hold.String(),
+	wait := ForPerson
+	if r.options.Hold {
+		wait = ForTime
+	}
+	return &Error{Reason: Waiting, Wait: wait, Secret: j.secret.Name, Detail: "promoted; the old value is " + j.hold.String(),
 		Next: []string{"go run . hold --secret " + j.secret.Name + " --off", again(j.secret.Name)}}
 }
 
@@ -118,7 +126,7 @@ func (r *run) safeToRetire(ctx context.Context, j *job) error {
 	if answers, err = r.vouched(ctx, j, answers); err != nil {
 		return err
 	}
-	e := r.standing(j, j.state, "every consumer proved the "+j.wanted()+" value again")
+	e := r.standing(j, j.state, verifiedStep(j, answers))
 	e.Answers = answers
 	return r.record(ctx, j, e)
 }
@@ -191,27 +199,30 @@ func (r *run) aliveAfter(ctx context.Context, j *job) error {
 	if len(bad) == 0 || r.owed(j, bad) {
 		return nil
 	}
-	return r.unproven(j, bad, "the "+j.unwanted()+" value is dead already: mend this consumer now")
+	return r.unproven(j, bad, "the "+j.unwanted()+" value is revoked already: mend this consumer now")
 }
 
-// finish takes the dead value out of pass and closes the record; the date is
-// the moment at which the service was seen to refuse the old value.
+// finish takes the revoked value out of pass and closes the record; the date is
+// the moment at which the service was seen to refuse the old value, or a person
+// had said that it is revoked.
 func (r *run) finish(ctx context.Context, j *job) error {
 	if err := r.settled(ctx, j); err != nil {
 		return err
 	}
-	date := j.log.Last().RevokedAt.Format(time.DateOnly)
+	last := j.log.Last()
+	date := last.RevokedAt.Format(time.DateOnly)
 	at, end, said, commit := PreviousPath, journal.Done, "rotated on "+date, "Rotated "+j.secret.Name+" on "+date
 	if j.back {
 		at, end, said, commit = PendingPath, journal.RolledBack, "rolled back", "Rolled back "+j.secret.Name
 	}
 	changes := r.removals(j, at)
 	if len(changes) > 0 {
-		err := r.effect(ctx, j, j.revoking(), "removing the dead value from pass", func(ctx context.Context) error {
-			return r.Store.Write(ctx, fmt.Sprintf("%s: %s %s is dead (rotation %s)", commit, j.unwanted(), names(j.moved), j.id), changes...)
+		step := "removing the " + j.unwanted() + " value from pass"
+		err := r.effect(ctx, j, j.revoking(), step, func(ctx context.Context) error {
+			return r.Store.Write(ctx, fmt.Sprintf("%s: %s (rotation %s)", commit, j.outcome(), j.id), changes...)
 		})
 		if err != nil {
-			return &Error{Reason: Failed, Secret: j.secret.Name, Step: "removing the dead value from pass", Err: err, Next: []string{j.goesOn()}}
+			return &Error{Reason: Failed, Secret: j.secret.Name, Step: step, Err: err, Next: []string{j.goesOn()}}
 		}
 	}
 	if err := confirmPushed(ctx, r.Store); err != nil {
@@ -227,6 +238,6 @@ func (r *run) finish(ctx context.Context, j *job) error {
 		return err
 	}
 	j.report.Next = []string{}
-	r.Watch.Begin(j.secret.Name, "").Done(said)
+	r.Watch.Begin(j.secret.Name, "").Done(said + onWord(last))
 	return nil
 }

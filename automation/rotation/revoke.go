@@ -146,13 +146,16 @@ func (r *run) execute(ctx context.Context, j *job) error {
 	}
 	e := r.standing(j, journal.Planned, "the present value was killed: "+evidence)
 	e.Evidence = evidence
+	if e.StatedEntries = r.statedEntries(j); len(e.StatedEntries) == 0 {
+		e.StatedBy = ""
+	}
 	if err := r.record(ctx, j, e); err != nil {
 		return err
 	}
 	line.Done(evidence)
 	j.rolled = true
 	r.fill(j)
-	j.report.Revoked = RevokedReport{ConfirmedAt: stamp(r.Now()), Evidence: evidence}
+	j.report.Revoked = RevokedReport{ConfirmedAt: stamp(r.Now()), Evidence: evidence, StatedBy: e.StatedBy}
 	for i := range j.report.Consumers {
 		j.report.Consumers[i].Answer, j.report.Consumers[i].Detail = proof.Differs, "it stands without a working value"
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
 // Verify asks every consumer of the secrets once which value it runs with, and
@@ -96,16 +97,21 @@ func tally(results []proof.Result) string {
 	if len(results) == 0 {
 		return "it has no consumer"
 	}
-	good, listed := 0, 0
+	good, configured, listed := 0, 0, 0
 	for _, r := range results {
-		switch r.Answer {
-		case proof.Match:
+		switch {
+		case r.Answer == proof.Match && r.Proof == secrets.ProofConfigured:
+			configured++
+		case r.Answer == proof.Match:
 			good++
-		case proof.Present:
+		case r.Answer == proof.Present:
 			listed++
 		}
 	}
 	text := fmt.Sprintf("%d of %d consumers run with the value in pass", good, len(results))
+	if configured > 0 {
+		text += fmt.Sprintf(", %d more have it deployed (not verified at run time)", configured)
+	}
 	if listed > 0 {
 		text += fmt.Sprintf(", of %d more only the name is known", listed)
 	}

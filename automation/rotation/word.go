@@ -31,12 +31,12 @@ func (r *run) tried(ctx context.Context, j *job) ([]journal.Answer, error) {
 	return out, nil
 }
 
-// vouched adds a person's word to the answers of consumers that can only show
-// that they have the name: that is too little to retire a value on.
+// vouched adds a person's word to the answers of consumers that cannot show what
+// they run with: that is too little to retire a value on.
 func (r *run) vouched(ctx context.Context, j *job, answers []journal.Answer) ([]journal.Answer, error) {
 	for _, c := range j.secret.Consumers {
 		at := slices.IndexFunc(answers, func(a journal.Answer) bool { return a.Consumer == c.Name })
-		if at < 0 || byPerson(c) || c.Probe.Kind != secrets.ProofPresent {
+		if at < 0 || byPerson(c) || c.Verifiable() {
 			continue
 		}
 		if err := r.word(ctx, j, c, &answers[at]); err != nil {
@@ -62,15 +62,18 @@ func (r *run) word(ctx context.Context, j *job, c secrets.Consumer, a *journal.A
 		if err != nil {
 			return err
 		}
-		a.Word, a.At = journal.Self().User, r.Now().UTC().Truncate(time.Second)
+		a.Word, a.At = r.speaker(), r.Now().UTC().Truncate(time.Second)
 	}
-	j.report.Consumers = merge(j.report.Consumers, []ConsumerReport{{Name: c.Name, Kind: string(c.Kind), Proof: string(secrets.ProofPresent), Answer: proof.Present, Detail: a.Word + " tried it"}})
+	j.report.Consumers = merge(j.report.Consumers, []ConsumerReport{{Name: c.Name, Kind: string(c.Kind), Proof: string(a.Proof), Answer: proof.Answer(a.Answer), Detail: "confirmed by " + a.Word}})
 	return nil
 }
 
 // unprovable asks for a test. What the program has set itself, nobody is to set.
 func (j *job) unprovable(c secrets.Consumer) string {
 	text := fmt.Sprintf("Nothing can prove which %s consumer %s runs with.", j.secret.Name, c.Name)
+	if c.ReadsPass() {
+		return fmt.Sprintf("%s pass holds the %s one; restart what read it earlier, and try it.", text, j.wanted())
+	}
 	if c.Kind.Held() || c.Stack != "" {
 		return fmt.Sprintf("%s The %s one was set there; try it.", text, j.wanted())
 	}

@@ -21,7 +21,10 @@ func (a *app) catalogCommand() *cobra.Command {
 		a.catalogSub("list", "List secrets, entries and consumers", func(c *secrets.Catalog) error { return a.listCatalog(c) }),
 		a.catalogSub("validate", "Check the catalog; errors name file, line and column", func(c *secrets.Catalog) error {
 			if a.opts.json {
-				return printJSON(a.env.Stdout, validDocument{Valid: true, Secrets: len(c.Secrets), Identifiers: len(c.Identifiers), Stacks: len(c.Stacks)})
+				return printJSON(a.env.Stdout, validDocument{Valid: true, Secrets: len(c.Secrets), Identifiers: len(c.Identifiers), Stacks: len(c.Stacks), Notices: c.Notices()})
+			}
+			for _, n := range c.Notices() {
+				_, _ = fmt.Fprintf(a.env.Stderr, "%s %s\n", a.style().Warn("notice:"), n)
 			}
 			_, err := fmt.Fprintf(a.env.Stdout, "%d secrets, %d identifiers, %d stacks: valid\n", len(c.Secrets), len(c.Identifiers), len(c.Stacks))
 			return err
@@ -48,6 +51,8 @@ type validDocument struct {
 	Secrets     int  `json:"secrets"`
 	Identifiers int  `json:"identifiers"`
 	Stacks      int  `json:"stacks"`
+	// Notices are what is read in another way than it is written.
+	Notices []secrets.Notice `json:"notices,omitempty"`
 }
 
 func (a *app) catalogSub(name, short string, do func(*secrets.Catalog) error) *cobra.Command {

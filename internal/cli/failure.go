@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/notify"
 )
 
@@ -21,6 +23,9 @@ func (a *app) fail(root *cobra.Command, args []string, err error) int {
 	if !said(err) {
 		return code
 	}
+	if err = a.settled(err); err == nil {
+		return code
+	}
 	printError(a.env.Stderr, a.style(), err, a.nextOf(err))
 	// What stands behind -- is another command's.
 	if at := slices.Index(args, "--"); at >= 0 {
@@ -31,6 +36,24 @@ func (a *app) fail(root *cobra.Command, args []string, err error) int {
 		_ = printJSON(a.env.Stdout, failureDocument{Error: err.Error(), ExitCode: code, Next: a.nextOf(err)})
 	}
 	return code
+}
+
+// settled says of every part of an error that the call did what it was for and
+// only time is waited for, and returns the rest.
+func (a *app) settled(err error) error {
+	var rest []error
+	for _, one := range apart(err) {
+		own := (*rotation.Error)(nil)
+		if errors.As(one, &own) && rotation.SettledFor(own, own.Secret) {
+			_, _ = fmt.Fprintf(a.env.Stderr, "%s %s\n", a.style().Good("✓"), own)
+			continue
+		}
+		rest = append(rest, one)
+	}
+	if len(rest) == len(apart(err)) {
+		return err
+	}
+	return errors.Join(rest...)
 }
 
 // failureDocument is what --json prints where there is no result.

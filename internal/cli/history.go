@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -103,7 +104,11 @@ func (s *session) printEvents(p rotation.Past) {
 		add(e.Time.Local().Format("01-02 15:04:05"), string(e.State), text)
 	}
 	for _, answer := range p.Answers {
-		add("", "proof", answer.Consumer+": "+answer.Answer+" ("+string(answer.Proof)+")")
+		text := answer.Consumer + ": " + proof.Phrase(proof.Answer(answer.Answer), answer.Proof)
+		if answer.Word != "" {
+			text += ", confirmed by " + answer.Word
+		}
+		add("", "proof", text)
 	}
 	if p.Evidence != "" {
 		add("", "evidence", p.Evidence)
@@ -125,8 +130,11 @@ func whatOf(p rotation.Past) string {
 	for _, e := range p.Entries {
 		parts = append(parts, e.Name+" "+arrow(e.From, e.To))
 	}
-	if proofs := proofsOf(p.Answers); proofs != "" {
-		parts = append(parts, proofs)
+	if proofs := rotation.CountProofs(p.Answers); proofs != "" {
+		parts = append(parts, "proofs: "+proofs)
+	}
+	if p.StatedBy != "" {
+		parts = append(parts, "old value confirmed revoked by "+p.StatedBy)
 	}
 	if p.State == journal.Adopted {
 		parts = append(parts, p.Events[len(p.Events)-1].Step)
@@ -135,24 +143,6 @@ func whatOf(p rotation.Past) string {
 		parts = append(parts, "debt: "+d)
 	}
 	return strings.Join(parts, "; ")
-}
-
-// proofsOf counts the good answers by the kind of proof, the best kind first.
-func proofsOf(answers []journal.Answer) string {
-	var parts []string
-	for _, kind := range []secrets.ProofKind{secrets.ProofExact, secrets.ProofWorks, secrets.ProofPresent} {
-		n := 0
-		for _, a := range answers {
-			n += one(a.Proof == kind && (a.Answer == "match" || a.Answer == "present"))
-		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, kind))
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "proofs: " + strings.Join(parts, ", ")
 }
 
 // pastOf is one rotation in the JSON form. Moments are RFC 3339 in UTC; ended is
@@ -186,7 +176,7 @@ func historyDocument(past []rotation.Past) []pastOf {
 	for _, p := range past {
 		one := pastOf{Rotation: p.Rotation, Secret: p.Secret, State: p.State, Began: utc(p.Began), Seconds: p.Took().Round(time.Millisecond).Seconds(),
 			By: p.By, Source: p.Source, Entries: append([]rotation.EntryReport{}, p.Entries...), Proofs: append([]journal.Answer{}, p.Answers...),
-			Revoked: rotation.RevokedReport{ConfirmedAt: utc(p.RevokedAt), Evidence: p.Evidence}, Debts: append([]string{}, p.Debts...), Events: []eventOf{}}
+			Revoked: rotation.RevokedReport{ConfirmedAt: utc(p.RevokedAt), Evidence: p.Evidence, StatedBy: p.StatedBy}, Debts: append([]string{}, p.Debts...), Events: []eventOf{}}
 		if p.State.Finished() {
 			one.Ended = utc(p.Last)
 		}

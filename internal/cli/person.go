@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -17,6 +18,14 @@ import (
 // person is the operator at the terminal, or, in a sandbox where nobody is
 // asked, the human that the sandbox plays.
 type person struct{ s *session }
+
+// Name implements rotation.Named.
+func (p person) Name() string {
+	if p.played() {
+		return "the simulated operator"
+	}
+	return journal.Self().User
+}
 
 // Agree implements rotation.Person.
 func (p person) Agree(_ context.Context, plan *rotation.Plan) error {

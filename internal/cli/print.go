@@ -10,6 +10,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
 // printJSON writes one document. Several secrets give a list, one gives itself.
@@ -58,6 +59,7 @@ func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
 		for _, c := range s.Consumers {
 			rows = append(rows, []string{"consumer", c.Name, presently(c, s.Back || s.State != "")})
 		}
+		rows = append(rows, byHand(s.ByHand)...)
 		if s.Adopts {
 			rows = append(rows, []string{"adoption", adoption(s), ""})
 		} else if s.Back {
@@ -121,17 +123,37 @@ func arrow(from, to string) string {
 func presently(c rotation.ConsumerReport, underWay bool) string {
 	switch {
 	case underWay && c.Answer == proof.Match:
-		return "runs with the old value (" + c.Proof + ")"
+		return has("old", c)
 	case underWay && c.Answer == proof.Differs:
 		return c.Detail
 	}
 	switch c.Answer {
 	case proof.Match:
-		return "runs with the present value (" + c.Proof + ")"
+		return has("present", c)
 	case proof.Differs:
 		return "does not run with the present value: " + c.Detail
 	}
 	return string(c.Answer) + ": " + c.Detail
+}
+
+// has says that a consumer has a value, and whether that was seen of what runs.
+func has(which string, c rotation.ConsumerReport) string {
+	if c.Proof == string(secrets.ProofConfigured) {
+		return "has the " + which + " value (configured: not verified at run time)"
+	}
+	return "runs with the " + which + " value (" + c.Proof + ")"
+}
+
+// byHand are the rows of what a person does at consumers, the steps below each.
+func byHand(all []rotation.ManualPlan) [][]string {
+	var rows [][]string
+	for _, m := range all {
+		rows = append(rows, []string{"by hand", m.Name, m.When})
+		for i, step := range m.Steps {
+			rows = append(rows, []string{"", "", fmt.Sprintf("%d. %s", i+1, step)})
+		}
+	}
+	return rows
 }
 
 func source(s string) string {
@@ -195,8 +217,8 @@ func printReport(out io.Writer, style ui.Style, r rotation.Report) {
 		rows = append(rows, []string{"stack", s.Name, fmt.Sprintf("%s in %.1f s", s.Result, s.Seconds)})
 	}
 	for _, c := range r.Consumers {
-		text := fmt.Sprintf("%s (%s)", c.Answer, c.Proof)
-		if c.Answer != proof.Match {
+		text := proof.Phrase(c.Answer, secrets.ProofKind(c.Proof))
+		if c.Answer != proof.Match || c.Proof == string(secrets.ProofConfigured) {
 			text += ": " + c.Detail
 		}
 		rows = append(rows, []string{"consumer", c.Name, text})

@@ -108,7 +108,7 @@ func (s *session) finish(reports []rotation.Report, stopped error) error {
 	s.progress.Close()
 	var err error
 	for i := range reports {
-		if stopped != nil && reports[i].Error == "" && reports[i].State != journal.Done && reports[i].State != journal.Adopted {
+		if stopped != nil && reports[i].Error == "" && !rotation.SettledFor(stopped, reports[i].Secret) && reports[i].State != journal.Done && reports[i].State != journal.Adopted {
 			reports[i].Error, reports[i].Next = stopped.Error(), append([]string{}, nextOf(stopped)...)
 		}
 		for at, next := range reports[i].Next {

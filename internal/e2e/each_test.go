@@ -91,7 +91,7 @@ func TestCloudflareTouchesNoStack(t *testing.T) {
 	rep := decode(t, w.must("rotate", "--secret", "cloudflare", "--yes", "--json").stdout)
 	require.Equal(t, "DONE", rep.State)
 	require.Empty(t, rep.Stacks)
-	require.Equal(t, map[string]string{"readers-of-pass": "exact match"}, rep.answers())
+	require.Equal(t, map[string]string{"readers-of-pass": "configured match"}, rep.answers())
 	require.Equal(t, before, w.ups())
 	w.swapped("cloudflare", cfToken, old)
 	retired := credential(t, w.truth(), old)
@@ -112,7 +112,7 @@ func TestScalewayReachesBothStacksAndTheRegistry(t *testing.T) {
 	access, secret, before := w.pass(scwAccess), w.pass(scwSecret), w.ups()
 	rep := decode(t, w.must("rotate", "--secret", "scaleway", "--yes", "--json").stdout)
 	require.Equal(t, map[string]string{"infra": "updated", payments: "updated"}, rep.results())
-	require.Equal(t, map[string]string{"infra": "exact match", payments: "exact match", "registry": "works match"}, rep.answers())
+	require.Equal(t, map[string]string{"infra": "configured match", payments: "configured match", "registry": "works match"}, rep.answers())
 	require.Equal(t, map[string]int{"infra": before["infra"] + 1, payments: before[payments] + 1}, w.ups())
 	w.swapped("scaleway", scwAccess, access)
 	newID := credential(t, w.truth(), w.swapped("scaleway", scwSecret, secret)).ID

@@ -41,7 +41,7 @@ func newCrowd(t *testing.T) *crowded {
     maxAge: 90d
     grace: 24h
     dashboard: {url: 'https://dashboard.example', issue: [Make one.], retire: [Delete it.]}
-    consumers: [{name: stripe-backend, kind: config, stack: stripe-backend, values: {k%d: secret-key}, probe: {kind: exact, by: config}}]
+    consumers: [{name: stripe-backend, kind: config, stack: stripe-backend, values: {k%d: secret-key}, reads: each-run, probe: {kind: configured, by: config}}]
 
 `, i, i, c.path(i), i)
 		}

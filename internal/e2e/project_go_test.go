@@ -40,7 +40,7 @@ func TestProjectInGo(t *testing.T) {
 		if strings.Contains(first, "stripe") {
 			key = "stripe-secret-key"
 		}
-		w.edited(catalog, catalog, first, "      - {name: reports, kind: config, stack: reports, values: {"+key+": secret-key}, probe: {kind: exact, by: config}}\n"+first)
+		w.edited(catalog, catalog, first, "      - {name: reports, kind: config, stack: reports, values: {"+key+": secret-key}, reads: each-run, probe: {kind: configured, by: config}}\n"+first)
 	}
 	for _, name := range []string{"GOMODCACHE", "GOCACHE", "GOPROXY"} {
 		out, err := exec.Command("go", "env", name).Output()

@@ -112,7 +112,7 @@ func TestLongStacksWithPassphrasesOfTheirOwn(t *testing.T) {
 	c.edited(catalog, catalog, "stacks:\n", "stacks:\n"+
 		"  - {name: shop-dev, dir: shop, stack: dev, passphrase: sanmarcsoft/pulumi/dev}\n  - {name: shop-prod, dir: shop, stack: prod, passphrase: sanmarcsoft/pulumi/prod}\n")
 	consumer := func(stack string) string {
-		return "      - {name: " + stack + ", kind: config, stack: " + stack + ", values: {api-key: secret-key}, probe: {kind: exact, by: config}}\n"
+		return "      - {name: " + stack + ", kind: config, stack: " + stack + ", values: {api-key: secret-key}, reads: each-run, probe: {kind: configured, by: config}}\n"
 	}
 	c.edited(catalog, catalog, "    consumers:\n      - name: verifieddit-badges\n        kind: worker\n        stack: verifieddit-badges\n        worker: verifieddit-badges\n        values: {CLERK_SECRET_KEY",
 		"    consumers:\n"+consumer("shop-dev")+consumer("shop-prod")+"      - name: verifieddit-badges\n        kind: worker\n        stack: verifieddit-badges\n        worker: verifieddit-badges\n        values: {CLERK_SECRET_KEY")
@@ -173,7 +173,7 @@ func TestLongAllStacksOfAProject(t *testing.T) {
 	catalog := filepath.Join(w.root, "catalog.yaml")
 	w.edited("../../secrets/catalog.yaml", catalog, "stacks:\n", "stacks:\n  - {name: shop, dir: shop, stack: '*'}\n")
 	const first = "      - name: verifieddit-badges\n        kind: worker\n        stack: verifieddit-badges\n        worker: verifieddit-badges\n        values: {CLERK_SECRET_KEY"
-	w.edited(catalog, catalog, first, "      - {name: shop, kind: config, stack: shop, values: {api-key: secret-key}, probe: {kind: exact, by: config}}\n"+first)
+	w.edited(catalog, catalog, first, "      - {name: shop, kind: config, stack: shop, values: {api-key: secret-key}, reads: each-run, probe: {kind: configured, by: config}}\n"+first)
 	require.NotContains(t, w.must("status", "--catalog", catalog).stdout, "config-uncommitted")
 
 	// A folder relative to where the command is typed; an absolute one in what it says.

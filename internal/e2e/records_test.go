@@ -136,7 +136,7 @@ func (w *sandboxed) historyOf(names ...string) {
 			require.Contains(w.t, line, e.Name+" "+e.From+" -> "+e.To)
 		}
 		require.Contains(w.t, line, p.By[0])
-		require.Contains(w.t, line, "exact")
+		require.Regexp(w.t, `proofs: .*\d (exact|configured)`, line)
 	}
 	only := w.must("history", "--secret", names[1], "-v").stdout
 	require.Contains(w.t, only, "plan agreed to")

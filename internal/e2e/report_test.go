@@ -56,6 +56,7 @@ type consumerReport struct {
 type revokedReport struct {
 	ConfirmedAt string `json:"confirmed_at"`
 	Evidence    string `json:"evidence"`
+	StatedBy    string `json:"stated_by,omitempty"`
 }
 
 // decode takes one document that is exactly of the contract, nothing after it.

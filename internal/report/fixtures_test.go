@@ -40,7 +40,7 @@ func clean() drift.Report {
 			{Name: "cloudflare", Title: "Cloudflare API token of the stacks", AgeDays: days(12), MaxAgeDays: 90, Due: ago(-78), State: "DONE", Issuer: "alive",
 				Consumers: []drift.Consumer{consumer("pass", "pass", "exact", "exact", "match", "")}},
 			{Name: "scaleway", Title: "Scaleway API key", AgeDays: days(40), MaxAgeDays: 90, Due: ago(-50), State: "DONE", Issuer: "alive",
-				Consumers: []drift.Consumer{consumer("infra", "config", "exact", "exact", "match", ""), consumer("stripe-backend", "config", "exact", "exact", "match", ""),
+				Consumers: []drift.Consumer{consumer("infra", "config", "configured", "configured", "match", ""), consumer("stripe-backend", "config", "configured", "configured", "match", ""),
 					consumer("state", "backend", "works", "works", "match", ""), consumer("registry", "registry", "works", "works", "match", "")}},
 			{Name: "clerk", Title: "Clerk secret key, production", AgeDays: days(78), MaxAgeDays: 90, Due: ago(-12), State: "DONE", Issuer: "alive",
 				Consumers: []drift.Consumer{consumer("verifieddit-badges", "worker", "exact", "exact", "match", ""), consumer("stripe-backend", "config", "exact", "exact", "match", "")}},
@@ -53,12 +53,12 @@ func clean() drift.Report {
 			{Secret: "sightengine", Rotation: "000001", State: "ADOPTED", Began: ago(3), Ended: ago(3), By: []string{"mara@desk"}},
 			{Secret: "cloudflare", Rotation: "000003", State: "DONE", Began: ago(13), Ended: ago(12), RevokedAt: ago(12), By: []string{"nightly@ci"}},
 			{Secret: "stripe", Rotation: "000004", State: "DONE", Began: ago(27), Ended: ago(20), RevokedAt: ago(20), By: []string{"mara@desk", "jon@laptop"}},
-			{Secret: "scaleway", Rotation: "000002", State: "DONE", Began: ago(47), Ended: ago(40), RevokedAt: ago(40), By: []string{"mara@desk"}},
+			{Secret: "scaleway", Rotation: "000002", State: "DONE", Began: ago(47), Ended: ago(40), RevokedAt: ago(40), StatedBy: "mara", By: []string{"mara@desk"}},
 			{Secret: "clerk", Rotation: "000002", State: "DONE", Began: ago(85), Ended: ago(78), RevokedAt: ago(78), By: []string{"jon@laptop"}},
 			{Secret: "clerk", Rotation: "000001", State: "ROLLED_BACK", Began: ago(110), Ended: ago(109.5), By: []string{"jon@laptop"}},
 			{Secret: "cloudflare", Rotation: "000002", State: "DONE", Began: ago(101), Ended: ago(99), RevokedAt: ago(99), By: []string{"nightly@ci"}},
 		},
-		Copies: drift.Copies{Total: 9, Exact: 6, Works: 2, NameOnly: 1},
+		Copies: drift.Copies{Total: 9, Exact: 4, Works: 2, Configured: 2, NameOnly: 1},
 	}
 }
 
@@ -88,14 +88,14 @@ func full() drift.Report {
 		{Code: drift.RollbackRisk, Subject: "worker/verifieddit-badges", Severity: drift.Info, Detail: "versions before 7 hold a dead value", Fix: "go run . history --secret clerk"},
 	}
 	r.Secrets[0].Debts = []string{"the token of 2026-08-14 is not proven dead since 2026-11-11"}
-	r.Secrets[1].Consumers[1] = consumer("stripe-backend", "config", "exact", "exact", "differs", "an older value of ours")
+	r.Secrets[1].Consumers[1] = consumer("stripe-backend", "config", "configured", "configured", "differs", "an older value of ours")
 	r.Secrets[1].Consumers[3] = consumer("registry", "registry", "works", "works", "unreachable", "connection refused")
 	r.Secrets[2].AgeDays, r.Secrets[2].Due, r.Secrets[2].Running = days(102), ago(12), true
 	r.Secrets[2].Consumers[0] = consumer("verifieddit-badges", "worker", "exact", "exact", "unknown", "no answer to attest")
 	r.Secrets[3].Issuer = "dead"
 	r.Secrets[4].AgeDays, r.Secrets[4].MaxAgeDays = nil, 365
 	r.Rotations = append([]drift.Rotation{{Secret: "clerk", Rotation: "000003", State: "DEPLOYING", Began: ago(2), By: []string{"jon@laptop"}}}, r.Rotations...)
-	r.Copies = drift.Copies{Total: 9, Exact: 4, Works: 1, NameOnly: 1, Unproven: 3}
+	r.Copies = drift.Copies{Total: 9, Exact: 3, Works: 1, Configured: 1, NameOnly: 1, Differs: 1, Unproven: 2}
 	return r
 }
 
@@ -108,7 +108,7 @@ func unknown() drift.Report {
 	r.Layers[5].Gaps = []drift.Gap{{Subject: "clerk/verifieddit-badges", Detail: "https://badges.verifieddit.com/.well-known/attest: no such host", Fix: "go run . verify --secret clerk"}}
 	r.Secrets[2].Issuer = "unknown"
 	r.Secrets[2].Consumers[0] = consumer("verifieddit-badges", "worker", "exact", "exact", "unreachable", "no such host")
-	r.Copies = drift.Copies{Total: 9, Exact: 5, Works: 2, NameOnly: 1, Unproven: 1}
+	r.Copies = drift.Copies{Total: 9, Exact: 3, Works: 2, Configured: 2, NameOnly: 1, Unproven: 1}
 	return r
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/drift"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
 //go:embed page.html
@@ -215,8 +216,7 @@ func (v *view) secrets(r drift.Report) {
 
 // weaker reports whether an answer proves less than the catalog asks for.
 func weaker(c drift.Consumer) bool {
-	rank := map[string]int{"exact": 3, "works": 2, "present": 1}
-	return c.Answer != "" && rank[c.Declared] > rank[c.Proof]
+	return c.Answer != "" && secrets.ProofKind(c.Declared).Rank() > secrets.ProofKind(c.Proof).Rank()
 }
 
 func stateOf(s drift.Secret) string {
@@ -259,7 +259,8 @@ func ageOf(s drift.Secret, now time.Time) viewAge {
 }
 
 func partsOf(c drift.Copies) []part {
-	all := []part{{certainty: exact, N: c.Exact}, {certainty: works, N: c.Works}, {certainty: nameOnly, N: c.NameOnly}, {certainty: unproven, N: c.Unproven}}
+	all := []part{{certainty: exact, N: c.Exact}, {certainty: works, N: c.Works}, {certainty: configured, N: c.Configured},
+		{certainty: nameOnly, N: c.NameOnly}, {certainty: differs, N: c.Differs}, {certainty: unproven, N: c.Unproven}}
 	sum, at := 0, 0
 	for _, p := range all {
 		sum += p.N

@@ -164,3 +164,21 @@ func TestTimeline(t *testing.T) {
 	require.LessOrEqual(t, len(tl.Ticks), 6)
 	require.Nil(t, timelineOf(drift.Report{Rotations: []drift.Rotation{{Secret: "no date"}}}))
 }
+
+// TestStatedIsNotSeen: where no service was asked about the old value, no mark and
+// no word says that one refused it.
+func TestStatedIsNotSeen(t *testing.T) {
+	doc := htmlOf(t, full())
+	lanes := classed(doc, "timeline")[0]
+	require.Len(t, classed(lanes, "stated"), 1, "a mark of its own")
+	require.Len(t, classed(lanes, "revoked"), 4)
+	row := ""
+	for _, tr := range elements(classed(doc, "words")[0], "tr") {
+		if text := content(tr); strings.Contains(text, "scaleway") {
+			row = text
+		}
+	}
+	require.Contains(t, row, "confirmed revoked by mara")
+	require.NotContains(t, row, "refused")
+	require.Contains(t, pageStyle, ".stated")
+}

@@ -122,11 +122,15 @@ func sureness(c drift.Copies) string {
 
 // proven says of the other copies how they answered.
 func proven(c drift.Copies) string {
+	differ := "differ from pass's value"
+	if c.Differs == 1 {
+		differ = "differs from pass's value"
+	}
 	var parts []string
 	for _, p := range []struct {
 		n    int
 		what string
-	}{{c.Exact, "proven exact"}, {c.Works, "proven to work"}, {c.Unproven, "not proven"}} {
+	}{{c.Exact, "proven exact"}, {c.Works, "proven to work"}, {c.Configured, "deployed, not verified at run time"}, {c.Differs, differ}, {c.Unproven, "not proven"}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
 		}
@@ -134,7 +138,7 @@ func proven(c drift.Copies) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return strings.Join(parts, ", ") + "."
+	return strings.Join(parts, "; ") + "."
 }
 
 // group is the findings of which one kind of person has one kind of thing to do.

@@ -17,6 +17,7 @@ type certainty struct{ ID, Word, Means string }
 var (
 	exact       = certainty{"exact", "exact", "proven to run with pass's value"}
 	works       = certainty{"works", "works", "its credential works; that it is pass's value is not proven"}
+	configured  = certainty{"configured", "configured", "deployed, not verified at run time: the copy holds pass's value, and what runs was not asked"}
 	nameOnly    = certainty{"name", "name only", "the name is there; which value it has nobody knows"}
 	unproven    = certainty{"unproven", "not proven", "was not asked, or gave no proof"}
 	unreachable = certainty{"unreachable", "unreachable", "could not be asked"}
@@ -24,7 +25,7 @@ var (
 )
 
 func certainties() []certainty {
-	return []certainty{exact, works, nameOnly, unproven, unreachable, differs}
+	return []certainty{exact, works, configured, nameOnly, unproven, unreachable, differs}
 }
 
 // sure is what a consumer's answer is worth. An answer or a proof that is not
@@ -43,6 +44,8 @@ func sure(c drift.Consumer) certainty {
 			return exact
 		case "works":
 			return works
+		case "configured":
+			return configured
 		case "present":
 			return nameOnly
 		}

@@ -23,7 +23,8 @@ func text(t *testing.T, r drift.Report, columns int) string {
 func TestACleanNightIsAFewLines(t *testing.T) {
 	require.Equal(t, `✓ Clean: nothing to do.
   Checked 2026-11-23 02:00 UTC: 5 secrets, 11 layers in 41 seconds.
-  1 of 9 copies is known by name only: which value it runs with nobody knows. 6 proven exact, 2 proven to work.
+  1 of 9 copies is known by name only: which value it runs with nobody knows. 4 proven exact; 2 proven to work; 2
+  deployed, not verified at run time.
   clerk is due 2026-12-05, in 12 days.
 `, text(t, clean(), 120))
 	require.Equal(t, 5, strings.Count(text(t, clean(), 80), "\n"))
@@ -133,7 +134,7 @@ func TestHowSureAnAnswerIs(t *testing.T) {
 	}{
 		{"exact", "match", exact}, {"works", "match", works}, {"present", "match", nameOnly}, {"present", "present", nameOnly},
 		{"exact", "differs", differs}, {"works", "unreachable", unreachable}, {"exact", "unknown", unproven}, {"exact", "", unproven},
-		{"guess", "match", unproven}, {"exact", "yes", unproven},
+		{"guess", "match", unproven}, {"configured", "match", configured}, {"configured", "differs", differs}, {"exact", "yes", unproven},
 	} {
 		require.Equal(t, c.want, sure(drift.Consumer{Proof: c.proof, Answer: c.answer}), "%+v", c)
 	}
@@ -163,4 +164,20 @@ func TestWhatHasOneCauseIsSaidOnce(t *testing.T) {
 	require.Equal(t, "stack/infra, stack/shop, stripe/shop", got[0].Subject)
 	require.Equal(t, "config, resources, values", got[0].Layer)
 	require.Equal(t, "worker/a", got[1].Subject)
+}
+
+// Every kind of certainty is counted as what it is, and what differs is not among
+// what was not proven.
+func TestTheKindsAreCountedApart(t *testing.T) {
+	got := text(t, full(), 200)
+	require.Contains(t, got, "3 proven exact; 1 proven to work; 1 deployed, not verified at run time; 1 differs from pass's value; 2 not proven.")
+	var out bytes.Buffer
+	require.NoError(t, Markdown(&out, full()))
+	require.Contains(t, out.String(), "1 deployed, not verified at run time; 1 differs from pass")
+	require.Contains(t, proven(drift.Copies{Differs: 2}), "2 differ from")
+	ids := map[string]int{}
+	for _, p := range partsOf(full().Copies) {
+		ids[p.ID] = p.N
+	}
+	require.Equal(t, map[string]int{"exact": 3, "works": 1, "configured": 1, "name": 1, "differs": 1, "unproven": 2}, ids)
 }

@@ -31,11 +31,14 @@ type span struct {
 	X1, X2 string
 	// End is done, back (rolled back or given up) or open.
 	End     string
-	Revoked string // empty until the old value was seen to be refused
+	Revoked string // empty until the old value was revoked
+	Stated  bool   // the revocation rests on a person's word
 	Title   string
 }
 
-type rotationRow struct{ Secret, Rotation, State, Began, Ended, Revoked, By string }
+// rotationRow is a rotation in words. How says what the end of the old value rests
+// on: that its service refuses it, or a person's word.
+type rotationRow struct{ Secret, Rotation, State, Began, Ended, Revoked, How, By string }
 
 // listed is how many rotations are told in words.
 const listed = 100
@@ -88,7 +91,8 @@ func spanOf(x drift.Rotation, to time.Time, scale func(time.Time) float64) span 
 	s.X2 = percent(scale(end))
 	if !x.RevokedAt.IsZero() {
 		s.Revoked = percent(scale(x.RevokedAt))
-		s.Title += "; old value refused " + row.Revoked
+		s.Stated = x.StatedBy != ""
+		s.Title += "; old value " + row.How + " " + row.Revoked
 	}
 	return s
 }
@@ -110,7 +114,10 @@ func rowOf(x drift.Rotation) rotationRow {
 		row.Ended = "not yet"
 	}
 	if !x.RevokedAt.IsZero() {
-		row.Revoked = minute(x.RevokedAt)
+		row.Revoked, row.How = minute(x.RevokedAt), "refused"
+		if x.StatedBy != "" {
+			row.How = "confirmed revoked by " + brief(x.StatedBy)
+		}
 	}
 	for i, by := range x.By {
 		if i > 0 {
