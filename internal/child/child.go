@@ -3,11 +3,9 @@
 package child
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,6 +52,7 @@ func Start(s Spec) (*Child, error) {
 		return nil, fmt.Errorf("starting %s: %w", s.Path, err)
 	}
 	c.pid = pid
+	running.Store(pid, true)
 	go c.wait()
 	return c, nil
 }
@@ -74,6 +73,7 @@ func (c *Child) wait() {
 			}
 			continue
 		}
+		running.Delete(c.pid)
 		c.mu.Lock()
 		c.done, c.code = true, exitCode(status, err)
 		c.mu.Unlock()
@@ -116,23 +116,26 @@ func (c *Child) Signal(sig syscall.Signal) {
 	default:
 		_ = syscall.Kill(c.pid, sig)
 	}
+	// One that is stopped would not hear that it is to end.
+	if ends := sig == syscall.SIGINT || sig == syscall.SIGQUIT || sig == syscall.SIGTERM || sig == syscall.SIGHUP; ends && !c.done {
+		_ = syscall.Kill(-c.pid, syscall.SIGCONT)
+	}
 }
 
 // every is how often the group is looked at while it ends.
 const every = 20 * time.Millisecond
 
-// Stop ends the program: SIGTERM to it, then to what it leaves in its group, and
-// after patience SIGKILL to all of the group. When Stop returns nothing of it
-// runs.
+// Stop ends the program: SIGTERM to it, then to what it leaves behind, in its group
+// and, after Adopt, in any other, and after patience SIGKILL to all of that. When
+// Stop returns nothing of it runs.
 func (c *Child) Stop(patience time.Duration) {
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	c.Signal(syscall.SIGTERM)
-	// One that was stopped would not hear it.
-	_ = syscall.Kill(-c.pid, syscall.SIGCONT)
 	select {
 	case <-c.ended:
 		_ = syscall.Kill(-c.pid, syscall.SIGTERM)
+		c.each(syscall.SIGTERM, syscall.SIGCONT)
 	case <-late.C:
 		late.Reset(0)
 	}
@@ -145,6 +148,7 @@ func (c *Child) Stop(patience time.Duration) {
 				return // the kernel holds what is left: it is dead to us
 			}
 			_ = syscall.Kill(-c.pid, syscall.SIGKILL)
+			c.each(syscall.SIGKILL)
 			killed = true
 			<-c.ended
 			late.Reset(time.Second)
@@ -154,26 +158,24 @@ func (c *Child) Stop(patience time.Duration) {
 	<-c.ended
 }
 
-// left reports whether the group still has a member that runs. In a container
-// nobody may take note of the dead ones for long, or ever.
-func (c *Child) left() bool {
-	if syscall.Kill(-c.pid, 0) == syscall.ESRCH {
-		return false
-	}
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil || len(files) == 0 {
-		return true // this system does not show its processes: it may be alive
-	}
-	for _, file := range files {
-		// proc_pid_stat(5): state and process group follow the name, which may hold
-		// anything.
-		raw, err := os.ReadFile(file)
-		fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-		if err == nil && len(fields) > 2 && fields[2] == strconv.Itoa(c.pid) && fields[0] != "Z" && fields[0] != "X" {
-			return true
+// each sends signals to every process of the program.
+func (c *Child) each(signals ...syscall.Signal) {
+	for _, k := range c.family() {
+		for _, sig := range signals {
+			_ = syscall.Kill(k.pid, sig)
 		}
 	}
-	return false
+}
+
+// left reports whether anything of the program runs. In a container nobody may
+// take note of the dead ones for long, or ever.
+func (c *Child) left() bool {
+	c.Reap()
+	if len(everybody()) == 0 {
+		// This system does not show its processes: one of the group may be alive.
+		return syscall.Kill(-c.pid, 0) != syscall.ESRCH
+	}
+	return len(c.family()) > 0
 }
 
 // Find is the file that a command's name means: as a shell finds it, in the

@@ -42,10 +42,17 @@ exit code is that of env (128 and the signal's number where one ended it).
 
 --watch looks every few seconds whether the entries' files in the store have
 changed (pass git pull is yours to run). Where a value really did, all of them
-are read first, then the command is ended (SIGTERM to it, SIGKILL to its process
-group after 10 seconds) and started anew. A value that cannot be read leaves the
-command alone. A command that ends by itself ends env; one whose env was killed
-by SIGKILL lives on.
+are read first, then the command is ended (SIGTERM to it and then to what it has
+started, SIGKILL to all of that after 10 seconds) and started anew. On Linux that
+holds for processes in a session of their own, too, but for GnuPG's daemons. A
+value that cannot be read leaves the command alone. A command that ends by itself
+ends env, and env says what it left running; one whose env was killed by SIGKILL
+lives on.
+
+A rotation asks such a command after the promotion, and keeps the old value until
+it runs with the new one, if the catalog has it as a consumer:
+  {name: server, kind: pass, probe: {kind: exact, by: environ,
+   pidFile: /run/user/1000/server.pid, variables: {ACME_KEY: api-key}}}
 
 --format prints the variables instead: for sh (shell: export NAME='value'), as a
 .env file by the rules of Node's dotenv, which wrangler reads .dev.vars by

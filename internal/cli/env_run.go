@@ -55,6 +55,11 @@ func (s *session) runWith(ctx context.Context, e secrets.Environment, o envOptio
 	}
 	stop := r.forward()
 	defer stop()
+	if o.watch {
+		if err := child.Adopt(); err != nil {
+			r.say("%v", err)
+		}
+	}
 	if err := r.start(values); err != nil {
 		return err
 	}
@@ -139,6 +144,15 @@ func (r *runner) ended() error {
 	return nil
 }
 
+// endedAlone is ended for a command that is watched: what it leaves behind keeps
+// its values, and nothing restarts it.
+func (r *runner) endedAlone() error {
+	if left := r.now.Left(); len(left) > 0 {
+		r.say("the command has ended and left running: %s; a rotation does not restart that, so start it in the foreground", strings.Join(left, ", "))
+	}
+	return r.ended()
+}
+
 // watcher looks for new values. It never asks anybody for a passphrase: the
 // terminal is the command's.
 type watcher struct {
@@ -174,9 +188,10 @@ func (r *runner) follow(ctx context.Context, w *watcher) error {
 	for {
 		select {
 		case <-r.now.Ended():
-			return r.ended()
+			return r.endedAlone()
 		case <-tick.C:
 		}
+		r.now.Reap()
 		fresh := r.fetch(running, w)
 		changed := differing(w.values, fresh)
 		if len(changed) == 0 || r.over() {
@@ -184,7 +199,7 @@ func (r *runner) follow(ctx context.Context, w *watcher) error {
 		}
 		select {
 		case <-r.now.Ended():
-			return r.ended()
+			return r.endedAlone()
 		default:
 		}
 		r.say("%s changed in pass: the command is started anew", strings.Join(changed, ", "))
