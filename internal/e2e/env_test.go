@@ -212,6 +212,44 @@ func TestEnvWatchedProcessIsProvenByItsEnvironment(t *testing.T) {
 	require.Equal(t, "exact match", proven())
 }
 
+// A process that `env --watch` keeps reads pass at its start: a rotation promotes
+// the new value, the process is restarted with it and proves it, and only then the
+// old value is revoked. What it had started in a session of its own is gone, too.
+func TestRotateRestartsAWatchedProcess(t *testing.T) {
+	t.Parallel()
+	const entry = "verifieddit/clerk/test-secret-key"
+	w := newWorld(t)
+	raw, err := os.ReadFile("../../secrets/catalog.yaml")
+	require.NoError(t, err)
+	catalog, pid := filepath.Join(w.root, "catalog.yaml"), filepath.Join(w.root, "pid")
+	at := strings.Index(string(raw), "\n  - name: stripe\n")
+	require.Positive(t, at)
+	require.NoError(t, os.WriteFile(catalog, []byte(string(raw[:at])+`
+    consumers:
+      - {name: server, kind: pass, probe: {kind: exact, by: environ, pidFile: `+pid+`, variables: {KEY: test-secret-key}}}
+`+string(raw[at:])+`  - {name: server, variables: {KEY: `+entry+`}}
+`), 0o600))
+	w.start("env", "--for", "server", "--catalog", catalog, "--watch", "--every", "50ms", "--sandbox="+w.dir, "--",
+		"sh", "-c", `setsid sh -c 'echo $$ >> aside; exec sleep 1000' & echo $$ > pid.new; mv pid.new pid; exec sleep 1000`)
+	w.await("it runs", func() bool { return w.read("pid") != "" && w.read("aside") != "" })
+	first, aside, old := w.read("pid"), strings.TrimSpace(w.read("aside")), w.pass(entry)
+	rep := decode(t, w.must("rotate", "--secret", "clerk-test", "--catalog", catalog, "--yes", "--json").stdout)
+	require.Equal(t, "DONE", rep.State)
+	require.Equal(t, map[string]string{"server": "exact match"}, rep.answers())
+	require.NotEqual(t, first, w.read("pid"))
+	require.False(t, credential(t, w.truth(), old).Alive)
+	require.False(t, running(aside), "a process in a session of its own lives on with the old value")
+	var states []string
+	for _, e := range w.events("clerk-test") {
+		for _, a := range e.Answers {
+			if a.Consumer == "server" && len(states) == 0 {
+				states = append(states, string(e.State))
+			}
+		}
+	}
+	require.Equal(t, []string{"GRACE"}, states, "it was asked before it could have the value")
+}
+
 func TestEnvWatchEndsWithItsCommand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
