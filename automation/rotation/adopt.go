@@ -11,6 +11,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
+	"github.com/sanmarcsoft/secret-rotation/internal/hint"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
@@ -85,7 +86,7 @@ func (a *adoption) survey(ctx context.Context, names []string) error {
 		return err
 	}
 	if a.offline != nil {
-		return &Error{Reason: Untold, Step: "comparing pass with its remote", Err: a.offline, Next: []string{a.repeat(names[0])}}
+		return &Error{Reason: Untold, Step: "comparing pass with its remote", Err: a.offline, Next: []string{adoptCommand(a.run, names...).String()}}
 	}
 	for _, name := range names {
 		s, ok := a.Catalog.Secret(name)
@@ -122,23 +123,23 @@ func (a *adoption) admit(ctx context.Context, c *candidate) error {
 	if last.State != journal.Adopting {
 		c.id = a.NewID()
 	}
-	no := func(why string, flags string) {
-		c.refused = &Error{Reason: Failed, Secret: c.secret.Name, Step: "adopting", Detail: why, Next: []string{again(c.secret.Name) + flags}}
+	no := func(why string, flags ...string) {
+		c.refused = &Error{Reason: Failed, Secret: c.secret.Name, Step: "adopting", Detail: why, Next: []string{rotateSecret(c.secret.Name).With(flags...).String()}}
 	}
 	pending, err := a.read(ctx, c.secret, PendingPath)
 	if err != nil {
 		return err
 	}
 	if !last.State.Finished() && last.State != journal.Adopting {
-		no(fmt.Sprintf("rotation %s is not finished (%s); that comes first", last.Rotation, last.State), "")
+		no(fmt.Sprintf("rotation %s is not finished (%s); that comes first", last.Rotation, last.State))
 		return nil
 	}
 	for _, e := range c.secret.Entries {
 		have := c.current[e.Name()]
 		if v, ok := pending[e.Name()]; ok && !v.Equal(have) {
-			no("a new value waits in "+PendingPath(e.Path)+" and was never rolled out", " --pending")
+			no("a new value waits in "+PendingPath(e.Path)+" and was never rolled out", "--pending")
 		} else if was, ok := last.Promoted[e.Name()]; ok && was != have.Fingerprint(a.Key) {
-			no("pass holds a value in "+e.Path+" that was never rolled out: the journal knows another one as the one in use", " --pending")
+			no("pass holds a value in "+e.Path+" that was never rolled out: the journal knows another one as the one in use", "--pending")
 		}
 	}
 	return nil
@@ -176,10 +177,10 @@ func (a *adoption) examineOne(ctx context.Context, c *candidate) error {
 		report, err := a.dead(ctx, checker, c.current, nil)
 		switch {
 		case err != nil || report.State == services.Unknown:
-			return &Error{Reason: Untold, Secret: c.secret.Name, Step: "asking " + c.secret.Service + " about the value in pass", Detail: report.Detail, Err: err, Next: []string{a.repeat(c.secret.Name)}}
+			return &Error{Reason: Untold, Secret: c.secret.Name, Step: "asking " + c.secret.Service + " about the value in pass", Detail: report.Detail, Err: err, Next: []string{resumeCommand(a.run, c.job).String()}}
 		case report.State == services.Dead:
 			return &Error{Reason: Failed, Secret: c.secret.Name, Step: "asking " + c.secret.Service + " about the value in pass",
-				Detail: "it refuses it, so there is nothing to take over: " + report.Detail, Next: []string{again(c.secret.Name)}}
+				Detail: "it refuses it, so there is nothing to take over: " + report.Detail, Next: []string{rotateSecret(c.secret.Name).String()}}
 		}
 	}
 	questions, err := a.asks(ctx, c.job)
@@ -303,22 +304,10 @@ func (a *adoption) outlook() string {
 	return strings.Join(parts, "; ")
 }
 
-// rollFlag is what this call said beside its names.
-func (r *run) rollFlag() string {
-	flags := ""
-	switch {
-	case r.options.Anew:
-		flags = " --roll --anew"
-	case r.options.Roll:
-		flags = " --roll"
-	}
-	return flags + r.createFlag()
-}
-
 // unfinished is the command that goes on with what stands in this state.
 func unfinished(state journal.State, secret string) string {
 	if state == journal.Adopting {
-		return "go run . adopt --secret " + secret
+		return hint.Command{Verb: "adopt", Secrets: []string{secret}}.String()
 	}
-	return again(secret)
+	return rotateSecret(secret).String()
 }

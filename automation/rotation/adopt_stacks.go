@@ -89,9 +89,9 @@ func (a *adoption) refreshed(c *candidate) {
 
 // toMend is a secret of which another value stands somewhere.
 func (a *adoption) toMend(c *candidate, found string) error {
-	next := []string{"go run . adopt --secret " + c.secret.Name + " --roll" + a.createFlag()}
+	next := []string{adoptCommand(a.run, c.secret.Name).With("--roll").String()}
 	if len(c.stale) > 0 && len(c.log.Last().Promoted) == 0 {
-		next = append([]string{again(c.secret.Name) + " --pending   (rolls pass's value out and retires the other one)"}, next[0]+"   (rolls it out and retires nothing)")
+		next = append([]string{rotateSecret(c.secret.Name).With("--pending").String() + "   (rolls pass's value out and retires the other one)"}, next[0]+"   (rolls it out and retires nothing)")
 	}
 	return &Error{Reason: Failed, Secret: c.secret.Name, Step: "adopting", Detail: "not adopted, and nothing was changed: " + found, Next: next}
 }
@@ -133,14 +133,14 @@ func (a *adoption) listed(ctx context.Context, t *rollout.Target) error {
 // the stack holds is looked at too.
 func (a *adoption) blocked(ctx context.Context, t *rollout.Target) (error, error) {
 	no := func(other, why string) (error, error) {
-		var all string
+		var all []string
 		for _, c := range a.all {
 			if slices.Contains(a.targetsOf(c.job), t) && c.secret.Name != other {
-				all += " --secret " + c.secret.Name
+				all = append(all, c.secret.Name)
 			}
 		}
 		return &Error{Reason: Failed, Step: "adopting", Detail: "stack " + t.Name + " is one with secret " + other + ", and of that " + why,
-			Next: []string{"go run . verify --secret " + other, "go run . adopt --roll" + all + " --secret " + other}}, nil
+			Next: []string{verifySecret(other).String(), adoptCommand(a.run, append(all, other)...).With("--roll").String()}}, nil
 	}
 	seen := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(t.Refs)) {
@@ -260,7 +260,7 @@ func (a *adoption) carryOut(ctx context.Context) error {
 		a.Show(a.plan)
 		return nil
 	}
-	if err := a.Person.Agree(ctx, a.plan); err != nil {
+	if err := askAgreement(ctx, a.run, a.jobs); err != nil {
 		return err
 	}
 	if err := a.acquire(ctx); err != nil {
@@ -314,12 +314,12 @@ func (a *adoption) unwritten() error {
 			if c.Op == "same" || c.Op == "create" || c.Op == "update" && len(c.Altered()) == 0 || a.options.Roll {
 				continue
 			}
-			var all string
+			var all []string
 			for _, j := range a.jobs {
-				all += " --secret " + j.secret.Name
+				all = append(all, j.secret.Name)
 			}
 			return &Error{Reason: Failed, Step: "preview of stack " + s.Name, Detail: "its state has another value of " + c.Name + ", so taking it over would write to the consumer",
-				Next: []string{"go run . adopt --roll" + all}}
+				Next: []string{adoptCommand(a.run, all...).With("--roll").String()}}
 		}
 	}
 	return nil
@@ -356,9 +356,9 @@ func (a *adoption) settleOne(ctx context.Context, c *candidate) error {
 	if len(open) > 0 {
 		e.Step += "; not proven by " + strings.Join(open, ", ")
 		text += "; not proven by " + strings.Join(open, ", ")
-		c.report.Next = append(c.report.Next, "go run . verify --secret "+c.secret.Name)
+		c.report.Next = append(c.report.Next, verifySecret(c.secret.Name).String())
 		if !c.rolls && !c.proven() {
-			c.report.Next = append(c.report.Next, "go run . adopt --secret "+c.secret.Name+" --roll   (rolls pass's value out)")
+			c.report.Next = append(c.report.Next, adoptCommand(a.run, c.secret.Name).With("--roll").String()+"   (rolls pass's value out)")
 		}
 	}
 	if err := a.record(ctx, c.job, e); err != nil {
@@ -406,5 +406,5 @@ func (a *adoption) askAnew(ctx context.Context, c *candidate) error {
 		}
 	}
 	return &Error{Reason: reason, Secret: c.secret.Name, Step: "asking consumers", Detail: "not adopted: " + strings.Join(bad, "; "),
-		Next: append(a.refreshes(c.job, wrong), "go run . verify --secret "+c.secret.Name, a.repeat(c.secret.Name))}
+		Next: append(a.refreshes(c.job, wrong), verifySecret(c.secret.Name).String(), resumeCommand(a.run, c.job).String())}
 }

@@ -93,7 +93,7 @@ func (r *run) looseConfig(ctx context.Context, j *job) (loose, next []string, er
 			r.settle(j, notCommitted(t.Name))
 		}
 	}
-	return loose, append(slices.Clone(next), withCommit(j)), err
+	return loose, append(slices.Clone(next), withCommit(r, j)), err
 }
 
 // commit writes to the journal, then commits and pushes what is not yet.
@@ -145,7 +145,12 @@ func (r *run) targetsOf(j *job) (out []*rollout.Target) {
 }
 
 // withCommit is the command that goes on and commits.
-func withCommit(j *job) string { return j.goesOn() + " --commit" }
+func withCommit(r *run, j *job) string {
+	if r.verb == toRevoke && !j.back {
+		return rotateCommand(r, j.secret.Name).With("--commit").String()
+	}
+	return resumeCommand(r, j).With("--commit").String()
+}
 
 // commitMessage names the rotations, for whoever reads the project's history.
 func commitMessage(jobs []*job) string {

@@ -129,9 +129,9 @@ func (r *run) settled(ctx context.Context, j *job) error {
 		next = append(next, "pass git push")
 	}
 	if strings.Contains(strings.Join(j.debts, " "), "consumer ") {
-		next = append(next, "go run . verify --secret "+j.secret.Name)
+		next = append(next, verifySecret(j.secret.Name).String())
 	}
-	next = append(next, j.goesOn())
+	next = append(next, resumeCommand(r, j).String())
 	j.report.Next = next
 	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "the " + j.unwanted() + " value is revoked" + onWord(j.log.Last()) + "; still owed: " + strings.Join(j.debts, "; "), Next: next}
 }
@@ -181,8 +181,8 @@ func (r *run) sacrifice(ctx context.Context, j *job) error {
 	if err := r.reauth(ctx, j); err != nil {
 		return err
 	}
-	err := r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Type: j.secret.Name, Lines: lines,
-		Title: "The old value of " + j.secret.Name + " dies now, without proof from every consumer."})
+	err := askedPerson(r, j, r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Type: j.secret.Name, Lines: lines,
+		Title: "The old value of " + j.secret.Name + " dies now, without proof from every consumer."}))
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (r *run) agreedStill(ctx context.Context, jobs []*job) error {
 		return nil
 	}
 	r.plan.Changed = true
-	return r.Person.Agree(ctx, r.plan)
+	return askAgreement(ctx, r, r.rolling())
 }
 
 // changesOf is a plan's changes in a form that can be compared.
@@ -170,14 +170,11 @@ func (r *run) deployOne(ctx context.Context, t *rollout.Target) error {
 // goOn are the commands after a deployment that failed half way: what runs
 // where, and the same again.
 func (r *run) goOn() []string {
-	var secrets string
+	var secrets []string
 	for _, j := range r.rolling() {
-		secrets += " --secret " + j.secret.Name
+		secrets = append(secrets, j.secret.Name)
 	}
-	if r.verb == toAdopt {
-		return []string{"go run . verify" + secrets, "go run . adopt" + secrets + r.rollFlag()}
-	}
-	return []string{"go run . verify" + secrets, "go run . rotate" + secrets}
+	return []string{verifySecret(secrets...).String(), resumeTogether(r, r.rolling()).String()}
 }
 
 func notNil(m map[string]int) map[string]int {
@@ -301,7 +298,7 @@ func (r *run) unproven(j *job, bad []proof.Result, old string) error {
 	if !j.back && !j.log.Last().RevokedAt.IsZero() {
 		old = "the old value is revoked already: mend this consumer now"
 	}
-	next := append(restarts(j, bad), "go run . verify --secret "+j.secret.Name, again(j.secret.Name))
+	next := append(restarts(j, bad), verifySecret(j.secret.Name).String(), resumeCommand(r, j).String())
 	if j.redeploy {
 		// Pulumi thinks that nothing is to be done: its state has the new value.
 		next = append(r.refreshes(j, bad), next...)

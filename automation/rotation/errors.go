@@ -1,9 +1,6 @@
 package rotation
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // Reason says why a rotation stopped; the command line turns it into its exit
 // code.
@@ -43,7 +40,10 @@ type Error struct {
 	Wait   Wait
 	// Next are commands, one a line; empty where Err carries its own.
 	Next []string
-	Err  error
+	// Flags are added to the command that goes on with the rotation, by a Person
+	// who waits for somebody.
+	Flags []string
+	Err   error
 }
 
 // Error says which secret, which step, and what happened, in one line.
@@ -78,14 +78,3 @@ func SettledFor(err error, secret string) bool {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// repeat is the command that does what this run is for once more.
-func (r *run) repeat(secret string) string {
-	if r.verb == toAdopt {
-		return "go run . adopt --secret " + secret + r.rollFlag()
-	}
-	return again(secret)
-}
-
-// again is the command that goes on with this secret.
-func again(secret string) string { return fmt.Sprintf("go run . rotate --secret %s", secret) }

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
@@ -23,6 +24,10 @@ func (r *run) edited(ctx context.Context, j *job) (services.Credential, error) {
 		return r.previousValues(ctx, j)
 	}
 	never, err := r.Person.Tell(ctx, j.secret)
+	if own := (*Error)(nil); errors.As(err, &own) {
+		c := rotateCommand(r, j.secret.Name)
+		own.Next = append(slices.Clone(own.Next), c.With("--pending").String()+"   (it is new: roll it out)", c.With("--new").String()+"       (it is in use: make a fresh one)")
+	}
 	if err != nil || !never {
 		return nil, err
 	}

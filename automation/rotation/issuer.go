@@ -45,7 +45,7 @@ func (r *run) canIssue(ctx context.Context, j *job) (bool, error) {
 		r.Watch.Begin(j.secret.Name, "").Warn("a person has to make the new value: " + err.Error())
 		return false, nil
 	}
-	return false, &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " whether it can make a new value", Err: err, Next: []string{again(j.secret.Name)}}
+	return false, &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " whether it can make a new value", Err: err, Next: []string{resumeCommand(r, j).String()}}
 }
 
 // present is the credential that consumers run with before the rotation.
@@ -84,7 +84,7 @@ func (r *run) issueByAPI(ctx context.Context, j *job, issuer services.Issuer) er
 		if errors.As(err, &own) {
 			return err
 		}
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "having " + j.secret.Service + " make a new value", Err: err, Next: []string{again(j.secret.Name)}}
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "having " + j.secret.Service + " make a new value", Err: err, Next: []string{resumeCommand(r, j).String()}}
 	}
 	line.Done(j.secret.Service + " made a second credential")
 	return nil
@@ -140,7 +140,7 @@ func (r *run) identify(ctx context.Context, j *job) error {
 	case services.Permission, services.Rejected, services.Auth, services.NotFound:
 		return nil // a person will retire it
 	}
-	return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " which credential the present one is", Err: err, Next: []string{again(j.secret.Name)}}
+	return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " which credential the present one is", Err: err, Next: []string{resumeCommand(r, j).String()}}
 }
 
 // deleteByAPI has the service kill the credential that leaves, authenticated by
@@ -281,14 +281,14 @@ func (r *run) reinstate(ctx context.Context, j *job, why error) error {
 func (r *run) putBack(ctx context.Context, j *job, sw services.Switch, id, reason string, why error) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := sw.Enable(ctx, j.authority(), id); err != nil {
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "putting the old value back in force", Detail: reason, Err: errors.Join(err, why), Next: []string{again(j.secret.Name)}}
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "putting the old value back in force", Detail: reason, Err: errors.Join(err, why), Next: []string{resumeCommand(r, j).String()}}
 	}
 	j.hold = &journal.Hold{By: "this program", At: r.Now().UTC().Truncate(time.Second), Reason: reason}
 	if err := r.record(ctx, j, r.standing(j, journal.Blocked, "the old value is in force again")); err != nil {
 		return err
 	}
 	if own := (*Error)(nil); errors.As(why, &own) {
-		own.Next = append(own.Next, "when it is mended: go run . hold --secret "+j.secret.Name+" --off")
+		own.Next = append(own.Next, "when it is mended: "+holdOff(j.secret.Name).String())
 	}
 	return why
 }

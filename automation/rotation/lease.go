@@ -55,7 +55,7 @@ func (r *run) acquire(ctx context.Context) error {
 			return err
 		}
 		if last := now.Last(); last.Number != j.log.Last().Number {
-			return &Error{Reason: Held, Secret: j.secret.Name, Next: []string{r.repeat(j.secret.Name)},
+			return &Error{Reason: Held, Secret: j.secret.Name, Next: []string{resumeCommand(r, j).String()},
 				Detail: fmt.Sprintf("%s worked on it since this plan was made (%s at %s)", last.Holder, last.State, last.Time.Format(time.RFC3339))}
 		}
 	}
@@ -94,9 +94,9 @@ func (r *run) barred(secret string, err error) error {
 	var held *journal.HeldError
 	switch {
 	case errors.Is(err, journal.ErrExpired):
-		return &Error{Reason: Held, Secret: secret, Err: err, Next: []string{r.repeat(secret)}}
+		return &Error{Reason: Held, Secret: secret, Err: err, Next: []string{resumeByName(r, secret).String()}}
 	case errors.As(err, &held):
-		next := []string{"wait for it to end, then: " + r.repeat(secret)}
+		next := []string{"wait for it to end, then: " + resumeByName(r, secret).String()}
 		if held.Holder.Host != journal.Self().Host {
 			next = append(next, "if that process is dead, its lease is over at "+held.Free.Local().Format("15:04:05"))
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // Person is who sits at the dashboards, and who is asked before anything
-// changes.
+// changes. To an Error that it returns the command that goes on is added here.
 type Person interface {
 	// Agree shows the plan and returns nil for a yes.
 	Agree(ctx context.Context, p *Plan) error

@@ -189,7 +189,7 @@ func (r *run) look(ctx context.Context, names []string) error {
 		// Where the grace is over, or to be cut short, it is ended first.
 		if j.continued && r.options.New && j.state == journal.Grace && r.Now().Before(r.graceEnd(j, j.log.Last())) {
 			return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "rotation " + j.id + " is not finished: its old value waits for its grace period",
-				Next: []string{again(j.secret.Name) + " --grace 0"}}
+				Next: []string{rotateCommand(r, j.secret.Name).With("--grace 0").String()}}
 		}
 		r.jobs = append(r.jobs, j)
 		r.fill(j)
@@ -274,7 +274,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 	if checker, ok := r.Checker(j.secret.Service); ok && j.oldKnown() {
 		report, err := r.dead(ctx, checker, j.old, nil)
 		if err != nil {
-			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the present value", Err: err, Next: []string{again(j.secret.Name)}}
+			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the present value", Err: err, Next: []string{resumeCommand(r, j).String()}}
 		}
 		j.before, j.oldDead = report, j.oldDead || report.State == services.Dead
 		if err := r.mayGoBack(ctx, j); err != nil {
@@ -295,7 +295,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 		// known: then a person has to decide, who sees it in the plan.
 		if res.Answer == proof.Unreachable || res.Answer == proof.Unknown && r.options.Unattended {
 			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking consumer " + res.Consumer, Detail: "what it runs with is not known, so the new value could not be proven either: " + res.Detail,
-				Next: []string{"go run . verify --secret " + j.secret.Name}}
+				Next: []string{verifySecret(j.secret.Name).String()}}
 		}
 	}
 	return nil
@@ -371,7 +371,7 @@ func (r *run) workersReady(ctx context.Context) error {
 			}
 			seen = append(seen, holder)
 			if err := r.Fleet.Deployable(ctx, c); err != nil {
-				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{r.repeat(j.secret.Name)}}
+				return &Error{Reason: Failed, Secret: j.secret.Name, Err: err, Next: []string{resumeCommand(r, j).String()}}
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rollout"
+	"github.com/sanmarcsoft/secret-rotation/internal/hint"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
@@ -201,9 +202,12 @@ func (r *run) acceptable(t *rollout.Target, p engine.Preview) error {
 	for _, c := range other {
 		lines = append(lines, fmt.Sprintf("%s %s (%s)", c.Op, c.Name, strings.Join(c.Diffs, ", ")))
 	}
-	return &Error{Reason: Failed, Step: "preview of stack " + t.Name,
-		Detail: "an up would make changes that have nothing to do with this rotation: " + strings.Join(lines, "; "),
-		Next:   []string{"go run . preview --stack " + t.Entry.Name, "if they are right: the same command with --allow-other-changes"}}
+	next := []string{hint.Command{Verb: "preview", Flags: []string{hint.Flag("--stack", t.Entry.Name)}}.String()}
+	if r.verb != toAdopt { // which has no such flag
+		next = append(next, "if they are right: "+resumeTogether(r, r.jobs).With("--allow-other-changes").String())
+	}
+	return &Error{Reason: Failed, Step: "preview of stack " + t.Name, Next: next,
+		Detail: "an up would make changes that have nothing to do with this rotation: " + strings.Join(lines, "; ")}
 }
 
 // keyPlans are the config secrets that will be set in a target.

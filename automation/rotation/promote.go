@@ -65,7 +65,7 @@ func (r *run) makeCurrent(ctx context.Context, j *job, commit string) ([]journal
 	})
 	if err != nil {
 		line.Fail("pass was not updated")
-		return nil, &Error{Reason: Failed, Secret: j.secret.Name, Step: step, Err: err, Next: []string{j.goesOn()}}
+		return nil, &Error{Reason: Failed, Secret: j.secret.Name, Step: step, Err: err, Next: []string{resumeCommand(r, j).String()}}
 	}
 	j.current = clone(j.goal())
 	r.tellSteps(j, secrets.Consumer.ReadsPass)
@@ -77,14 +77,6 @@ func (r *run) makeCurrent(ctx context.Context, j *job, commit string) ([]journal
 	line.Done("pass holds the " + j.wanted() + " value; the " + j.unwanted() + " one is kept until it is revoked")
 	r.fill(j)
 	return answers, nil
-}
-
-// goesOn is the command that takes this job further in its direction.
-func (j *job) goesOn() string {
-	if j.back {
-		return "go run . rollback --secret " + j.secret.Name
-	}
-	return again(j.secret.Name)
 }
 
 // exchange are the changes in pass that are not made yet: a run that was killed

@@ -25,7 +25,7 @@ func (r *run) restart(ctx context.Context, j *job) (bool, error) {
 	if !oldDead && !edited && !r.options.New && len(r.options.Typed) == 0 && !j.state.AtLeast(journal.Revoking) {
 		return false, &Error{Reason: Failed, Secret: j.secret.Name, Step: "going on with rotation " + j.id,
 			Detail: j.secret.Service + " refuses the new value, and still accepts the old one, which was left alive",
-			Next:   []string{"go run . rollback --secret " + j.secret.Name, "or bring another new one: " + again(j.secret.Name) + " --new"}}
+			Next:   []string{rollbackCommand(r, j.secret.Name).String(), "or bring another new one: " + rotateCommand(r, j.secret.Name).With("--new").String()}}
 	}
 	r.Watch.Begin(j.secret.Name, "").Warn(j.secret.Service + " refuses the new value: the rotation takes another one")
 	j.state, j.oldDead, j.restarted, j.newID = journal.Staging, oldDead, true, ""
@@ -75,9 +75,9 @@ func (r *run) stays(ctx context.Context, j *job) error {
 	if !r.refusedNow(ctx, j, j.goal(), nil) {
 		return nil
 	}
-	next := []string{again(j.secret.Name)}
+	next := []string{resumeCommand(r, j).String()}
 	if !j.back && !j.state.AtLeast(journal.Revoking) {
-		next = []string{"go run . rollback --secret " + j.secret.Name, "or bring another new one: " + again(j.secret.Name) + " --new"}
+		next = []string{rollbackCommand(r, j.secret.Name).String(), "or bring another new one: " + rotateCommand(r, j.secret.Name).With("--new").String()}
 	}
 	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "before retiring the " + j.unwanted() + " value", Next: next,
 		Detail: j.secret.Service + " refuses the " + j.wanted() + " value, which every consumer runs with; the " + j.unwanted() + " one was left alive"}

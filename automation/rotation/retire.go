@@ -8,6 +8,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/internal/hint"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
@@ -71,10 +72,10 @@ func (r *run) mayRetire(ctx context.Context, j *job, last journal.Event) error {
 		return nil
 	}
 	if r.verb == toRevoke {
-		return r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Action: "Retire it now",
-			Title: "The old value of " + j.secret.Name + " is meant to stay valid until " + until.Local().Format("2 January 2006 15:04 MST") + "."})
+		return askedPerson(r, j, r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Action: "Retire it now",
+			Title: "The old value of " + j.secret.Name + " is meant to stay valid until " + until.Local().Format("2 January 2006 15:04 MST") + "."}))
 	}
-	j.report.Next = []string{fmt.Sprintf("after %s: go run . revoke --secret %s", until.Local().Format("2 January 15:04"), j.secret.Name), "or at once: " + again(j.secret.Name) + " --grace 0"}
+	j.report.Next = []string{fmt.Sprintf("after %s: %s", until.Local().Format("2 January 15:04"), revokeSecret(j.secret.Name)), "or at once: " + rotateCommand(r, j.secret.Name).With("--grace 0").String()}
 	return &Error{Reason: Waiting, Wait: ForTime, Secret: j.secret.Name, Detail: "promoted; the old value stays valid until " + until.Local().Format("2 January 2006 15:04 MST"), Next: j.report.Next}
 }
 
@@ -83,8 +84,7 @@ func (r *run) held(j *job) error {
 	if r.options.Hold {
 		wait = ForTime
 	}
-	return &Error{Reason: Waiting, Wait: wait, Secret: j.secret.Name, Detail: "promoted; the old value is " + j.hold.String(),
-		Next: []string{"go run . hold --secret " + j.secret.Name + " --off", again(j.secret.Name)}}
+		Next: []string{holdOff(j.secret.Name).String(), resumeCommand(r, j).Without("--hold").String()}}
 }
 
 // goneAlready: the service refuses the old value, so no grace keeps it alive.
@@ -105,7 +105,7 @@ func (r *run) graceEnd(j *job, last journal.Event) time.Time {
 // credential that stays, and exact or works from every consumer, now.
 func (r *run) safeToRetire(ctx context.Context, j *job) error {
 	if _, err := j.log.Events(ctx); err != nil {
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "before retiring the " + j.unwanted() + " value", Err: err, Next: []string{"go run . history --secret " + j.secret.Name}}
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "before retiring the " + j.unwanted() + " value", Err: err, Next: []string{hint.Command{Verb: "history", Secrets: []string{j.secret.Name}}.String()}}
 	}
 	if err := r.pushed(ctx, j); err != nil {
 		return err
@@ -155,9 +155,9 @@ func (r *run) pushed(ctx context.Context, j *job) error {
 
 // unpushedNext is what to type about a store that is not pushed.
 func (r *run) unpushedNext(j *job) []string {
-	next := []string{"pass git push", again(j.secret.Name)}
+	next := []string{"pass git push", resumeCommand(r, j).String()}
 	if r.emergency() && !j.back {
-		next = append(next, "if the old value has leaked and must die before that: go run . revoke --secret "+j.secret.Name+" --unproven")
+		next = append(next, "if the old value has leaked and must die before that: "+forcedRevoke(j.secret.Name).String())
 	}
 	return next
 }
@@ -169,7 +169,7 @@ func (r *run) reauth(ctx context.Context, j *job) error {
 		return nil
 	}
 	if err := r.Reauth(ctx, j.secret); err != nil {
-		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "going over to the " + j.wanted() + " value myself", Detail: "the " + j.unwanted() + " value was left alive", Err: err, Next: []string{again(j.secret.Name)}}
+		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "going over to the " + j.wanted() + " value myself", Detail: "the " + j.unwanted() + " value was left alive", Err: err, Next: []string{resumeCommand(r, j).String()}}
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (r *run) reauth(ctx context.Context, j *job) error {
 func (r *run) notDead(ctx context.Context, j *job, report services.Report, err error) error {
 	r.owe(j, r.notDeadYet(j))
 	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "trying the " + j.unwanted() + " value", Detail: j.secret.Service + " still accepts it after it was retired",
-		Next: append(append([]string{}, j.secret.Dashboard.Retire...), again(j.secret.Name))}
+		Next: append(append([]string{}, j.secret.Dashboard.Retire...), resumeCommand(r, j).String())}
 	if err != nil {
 		out.Reason, out.Detail, out.Err = Untold, "it could not be tried", err
 	} else if report.State == services.Unknown {
@@ -222,7 +222,7 @@ func (r *run) finish(ctx context.Context, j *job) error {
 			return r.Store.Write(ctx, fmt.Sprintf("%s: %s (rotation %s)", commit, j.outcome(), j.id), changes...)
 		})
 		if err != nil {
-			return &Error{Reason: Failed, Secret: j.secret.Name, Step: step, Err: err, Next: []string{j.goesOn()}}
+			return &Error{Reason: Failed, Secret: j.secret.Name, Step: step, Err: err, Next: []string{resumeCommand(r, j).String()}}
 		}
 	}
 	if err := confirmPushed(ctx, r.Store); err != nil {

@@ -26,7 +26,7 @@ func (r *run) nothingToRevoke(ctx context.Context, j *job, last journal.Event) e
 	}
 	if !r.options.Unproven {
 		return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "no old value of it waits for its end",
-			Next: []string{again(j.secret.Name), "if the present value has leaked and must die before there is a new one: go run . revoke --secret " + j.secret.Name + " --unproven"}}
+			Next: []string{rotateCommand(r, j.secret.Name).String(), "if the present value has leaked and must die before there is a new one: " + forcedRevoke(j.secret.Name).String()}}
 	}
 	return r.condemn(ctx, j, last)
 }
@@ -35,7 +35,7 @@ func (r *run) nothingToRevoke(ctx context.Context, j *job, last journal.Event) e
 func (r *run) condemn(ctx context.Context, j *job, last journal.Event) error {
 	if r.standsOnState(j.secret) {
 		return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "its death would lock this program out of its own state, and nothing could be rolled out any more",
-			Next: []string{again(j.secret.Name) + " --new --grace 0"}}
+			Next: []string{rotateCommand(r, j.secret.Name).With("--new", "--grace 0").String()}}
 	}
 	j.condemned = true
 	if last.State.Finished() || last.State == journal.Adopting {
@@ -63,17 +63,17 @@ func (r *run) condemn(ctx context.Context, j *job, last journal.Event) error {
 // whichOne refuses to kill a value that may not be the one that consumers have.
 func (r *run) whichOne(j *job) error {
 	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "nothing tells which value its consumers run with, so none was killed",
-		Next: append(append([]string{}, j.secret.Dashboard.Retire...), again(j.secret.Name)+" --new --grace 0")}
+		Next: append(append([]string{}, j.secret.Dashboard.Retire...), rotateCommand(r, j.secret.Name).With("--new", "--grace 0").String())}
 }
 
 // notYet says why an unfinished rotation has no old value to retire now.
 func (r *run) notYet(ctx context.Context, j *job, last journal.Event) error {
 	switch {
 	case j.back && r.options.Due:
-		return &nothingError{"it is being rolled back; go on with that: go run . rollback --secret " + j.secret.Name}
+		return &nothingError{"it is being rolled back; go on with that: " + rollbackCommand(r, j.secret.Name).String()}
 	case j.back:
 		return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: "rotation " + j.id + " is being rolled back: its old value is the one that stays",
-			Next: []string{"go run . rollback --secret " + j.secret.Name, "if the old value has leaked, kill it at the dashboard: the rollback then turns round"}}
+			Next: []string{rollbackCommand(r, j.secret.Name).String(), "if the old value has leaked, kill it at the dashboard: the rollback then turns round"}}
 	case r.options.Unproven && last.State.AtLeast(journal.Deploying):
 		return nil
 	case r.options.Unproven:
@@ -83,10 +83,10 @@ func (r *run) notYet(ctx context.Context, j *job, last journal.Event) error {
 	case last.State.AtLeast(journal.Grace):
 		return nil
 	case r.options.Due:
-		return &nothingError{fmt.Sprintf("its rotation stands at %s; go on with it: %s", last.State, again(j.secret.Name))}
+		return &nothingError{fmt.Sprintf("its rotation stands at %s; go on with it: %s", last.State, rotateCommand(r, j.secret.Name).String())}
 	}
 	return &Error{Reason: Waiting, Secret: j.secret.Name, Detail: fmt.Sprintf("rotation %s stands at %s: not every consumer has the new value, so the old one stays", j.id, last.State),
-		Next: []string{again(j.secret.Name), "if the old value has leaked and must die now, whoever breaks: go run . revoke --secret " + j.secret.Name + " --unproven"}}
+		Next: []string{rotateCommand(r, j.secret.Name).String(), "if the old value has leaked and must die now, whoever breaks: " + forcedRevoke(j.secret.Name).String()}}
 }
 
 func dueText(j *job, last journal.Event) string {
@@ -126,8 +126,8 @@ func (r *run) execute(ctx context.Context, j *job) error {
 	for _, res := range results {
 		lines = append(lines, res.Consumer+" stands without a working value until it is rotated")
 	}
-	err := r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Type: j.secret.Name, Lines: lines,
-		Title: "The present value of " + j.secret.Name + " dies now, and there is no new one."})
+	err := askedPerson(r, j, r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Type: j.secret.Name, Lines: lines,
+		Title: "The present value of " + j.secret.Name + " dies now, and there is no new one."}))
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (r *run) execute(ctx context.Context, j *job) error {
 		j.report.Consumers[i].Answer, j.report.Consumers[i].Detail = proof.Differs, "it stands without a working value"
 	}
 	return &Error{Reason: Untold, Secret: j.secret.Name, Detail: "the present value is dead, and there is no new one yet: its consumers stand without a working value",
-		Next: []string{again(j.secret.Name) + " --new --grace 0"}}
+		Next: []string{rotateCommand(r, j.secret.Name).With("--new", "--grace 0").String()}}
 }
 
 // Hold keeps the old value of a secret alive until the hold is taken off. It is
@@ -190,9 +190,9 @@ func (r *Rotator) Hold(ctx context.Context, name string, off bool) (Report, erro
 	}
 	if report.Hold = ""; e.Hold != nil {
 		report.Hold = e.Hold.String()
-		report.Next = []string{"to end it: go run . hold --secret " + name + " --off"}
+		report.Next = []string{"to end it: " + holdOff(name).String()}
 	} else if last.State.AtLeast(journal.Grace) && !r.Now().Before(last.GraceUntil) {
-		report.Next = []string{"go run . revoke --secret " + name}
+		report.Next = []string{revokeSecret(name).String()}
 	}
 	return report, nil
 }

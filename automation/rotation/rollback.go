@@ -19,7 +19,7 @@ func (r *Rotator) Rollback(ctx context.Context, names []string, o Options) ([]Re
 // turn makes an unfinished rotation go back, or says why it cannot.
 func (r *run) turn(j *job, last journal.Event) error {
 	no := func(why string, next ...string) error {
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "rolling back rotation " + j.id, Detail: why, Next: append(next, again(j.secret.Name))}
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "rolling back rotation " + j.id, Detail: why, Next: append(next, rotateCommand(r, j.secret.Name).String())}
 	}
 	switch {
 	case last.State == journal.RollingBack:
@@ -48,7 +48,7 @@ func (r *run) nothingToRollBack(j *job, last journal.Event) error {
 	case journal.Abandoned:
 		why = "its last rotation was given up before any consumer had the new value"
 	}
-	return &Error{Reason: Misused, Secret: j.secret.Name, Step: "rolling back", Detail: why + "; there is nothing to go back to", Next: []string{again(j.secret.Name) + " --new"}}
+	return &Error{Reason: Misused, Secret: j.secret.Name, Step: "rolling back", Detail: why + "; there is nothing to go back to", Next: []string{rotateCommand(r, j.secret.Name).With("--new").String()}}
 }
 
 // mayGoBack decides by what the service says of the old value. A rollback whose
@@ -58,9 +58,9 @@ func (r *run) mayGoBack(ctx context.Context, j *job) error {
 	case !j.back || j.before.State == services.Alive:
 		return nil
 	case j.before.State == services.Unknown:
-		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the old value", Detail: j.before.Detail, Next: []string{"go run . rollback --secret " + j.secret.Name}}
+		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking " + j.secret.Service + " about the old value", Detail: j.before.Detail, Next: []string{rollbackCommand(r, j.secret.Name).String()}}
 	case j.log.Last().State != journal.RollingBack || !j.known():
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "rolling back rotation " + j.id, Detail: j.secret.Service + " refuses the old value, so nothing is left to go back to; it can only go on", Next: []string{again(j.secret.Name)}}
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "rolling back rotation " + j.id, Detail: j.secret.Service + " refuses the old value, so nothing is left to go back to; it can only go on", Next: []string{rotateCommand(r, j.secret.Name).String()}}
 	}
 	r.settle(j, r.notDeadYet(j)) // it is to live now
 	j.back, j.oldDead, j.state = false, true, journal.Deploying

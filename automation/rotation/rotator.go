@@ -168,7 +168,7 @@ func (r *run) rotate(ctx context.Context, names []string) error {
 	}
 	rolling := r.rolling()
 	if len(rolling) > 0 && r.verb != toRevoke {
-		if err := r.Person.Agree(ctx, r.plan); err != nil {
+		if err := askAgreement(ctx, r, rolling); err != nil {
 			return err
 		}
 	}
@@ -209,7 +209,7 @@ func (r *run) interrupted(names []string, err error) error {
 	for _, name := range names {
 		done := slices.ContainsFunc(r.jobs, func(j *job) bool { return j.secret.Name == name && j.state.Finished() })
 		if !done {
-			e.Next = append(e.Next, r.repeat(name))
+			e.Next = append(e.Next, resumeByName(r, name).String())
 		}
 	}
 	return e

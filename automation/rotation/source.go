@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/internal/hint"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
@@ -75,7 +76,7 @@ func (r *run) whole(j *job) error {
 		return nil
 	}
 	out := &Error{Reason: Misused, Secret: j.secret.Name, Detail: "its entries " + names(j.secret.Entries) + " change together, and only " + names(j.moved) + " would change",
-		Next: []string{again(j.secret.Name)}}
+		Next: []string{resumeCommand(r, j).Without("--entry").String()}}
 	if j.source == fromPass {
 		out.Reason, out.Next = Failed, nil
 		for _, e := range j.secret.Entries {
@@ -83,7 +84,7 @@ func (r *run) whole(j *job) error {
 				out.Next = append(out.Next, "pass edit "+e.Path)
 			}
 		}
-		out.Next = append(out.Next, again(j.secret.Name), "if the other one stays the same, give both: "+again(j.secret.Name)+" --value-stdin")
+		out.Next = append(out.Next, resumeCommand(r, j).String(), "if the other one stays the same, give both: "+rotateCommand(r, j.secret.Name).With("--value-stdin").String())
 	}
 	return out
 }
@@ -102,7 +103,7 @@ func (r *run) passedOver(ctx context.Context, j *job) error {
 		switch {
 		case edited && !j.moves(e.Name()):
 			return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "pass holds a value in " + e.Path + " that was never rolled out, and this call would take it along untested",
-				Next: []string{again(j.secret.Name) + " --pending"}}
+				Next: []string{rotateCommand(r, j.secret.Name).With("--pending").String()}}
 		case edited && old.IsZero():
 			delete(j.old, e.Name())
 		case edited:
@@ -129,7 +130,7 @@ func (r *run) only(entries []secrets.Entry) []secrets.Entry {
 func (r *run) without(j *job) error {
 	if len(j.moved) == 0 {
 		return &Error{Reason: Misused, Secret: j.secret.Name, Detail: fmt.Sprintf("it has no entry %q; its entries are %s", r.options.Entry, names(j.secret.Entries)),
-			Next: []string{again(j.secret.Name) + " --entry " + j.secret.Entries[0].Name()}}
+			Next: []string{resumeCommand(r, j).With(hint.Flag("--entry", j.secret.Entries[0].Name())).String()}}
 	}
 	j.next = clone(j.current)
 	for _, e := range j.moved {
@@ -165,11 +166,11 @@ func (r *run) takeTyped(j *job) error {
 // accept takes a new value for an entry after its format was tested.
 func (r *run) accept(j *job, e secrets.Entry, v secrets.Value) error {
 	if err := e.Check(v); err != nil {
-		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Err: err, Next: []string{again(j.secret.Name) + " --entry " + e.Name()}}
+		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Err: err, Next: []string{resumeCommand(r, j).With(hint.Flag("--entry", e.Name())).String()}}
 	}
 	// Half of a new pair may be what it was: the whole decides.
 	if v.Equal(j.current[e.Name()]) && !j.secret.Pair {
-		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Detail: "entry " + e.Path + " holds this value already: it is not a new one", Next: []string{again(j.secret.Name) + " --new"}}
+		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Detail: "entry " + e.Path + " holds this value already: it is not a new one", Next: []string{rotateCommand(r, j.secret.Name).With("--new").String()}}
 	}
 	j.next[e.Name()] = v
 	return nil
@@ -313,7 +314,7 @@ func (r *run) onlyBack(j *job) error {
 		return nil
 	}
 	return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "rotation " + j.id + " is being rolled back; finish that first, then give or make a new value",
-		Next: []string{"go run . rollback --secret " + j.secret.Name}}
+		Next: []string{rollbackCommand(r, j.secret.Name).String()}}
 }
 
 // stillIssues has a person make the new value where the service's API was to,
@@ -348,7 +349,7 @@ func (r *run) foreign(j *job, e secrets.Entry, have secrets.Value) error {
 	}
 	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "going on with rotation " + j.id,
 		Detail: "entry " + e.Path + " was edited since the rotation began, and holds a value that is none of its own",
-		Next:   []string{"pass git log -p -- " + e.Path + ".gpg", "keep the edited value elsewhere, put the old one back with pass git revert and push, then: " + again(j.secret.Name), "then roll the edited value out: " + again(j.secret.Name) + " --value-stdin"}}
+		Next:   []string{"pass git log -p -- " + e.Path + ".gpg", "keep the edited value elsewhere, put the old one back with pass git revert and push, then: " + resumeCommand(r, j).String(), "then roll the edited value out: " + rotateCommand(r, j.secret.Name).With("--value-stdin").String()}}
 }
 
 // otherTyped refuses values on standard input that the unfinished rotation
@@ -357,7 +358,7 @@ func (r *run) otherTyped(j *job) error {
 	for name, v := range r.options.Typed {
 		if have := j.next[name]; !have.IsZero() && !have.Equal(v) {
 			return &Error{Reason: Misused, Secret: j.secret.Name, Detail: "rotation " + j.id + " is not finished (" + string(j.state) + ") and has another new " + name + "; finish it first, then give this value",
-				Next: []string{again(j.secret.Name)}}
+				Next: []string{rotateCommand(r, j.secret.Name).String()}}
 		}
 	}
 	return nil
@@ -386,7 +387,7 @@ func (r *run) lost(j *job) error {
 		if move := j.log.Last().Entries[e.Name()]; move.To != "" && j.next[e.Name()].IsZero() {
 			return &Error{Reason: Failed, Secret: j.secret.Name, Step: "going on with rotation " + j.id,
 				Detail: fmt.Sprintf("the new value %s of %s is neither in %s nor in the entry", move.To.Short(), e.Path, PendingPath(e.Path)),
-				Next:   []string{"pass git log -- " + PendingPath(e.Path) + ".gpg", "restore it with pass insert, then: " + again(j.secret.Name)}}
+				Next:   []string{"pass git log -- " + PendingPath(e.Path) + ".gpg", "restore it with pass insert, then: " + resumeCommand(r, j).String()}}
 		}
 	}
 	return nil

@@ -71,7 +71,7 @@ func (r *run) stageOne(ctx context.Context, j *job) error {
 		issued = true
 	}
 	if len(j.retired()) == 0 && j.oldKnown() {
-		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Detail: "it is the present one", Next: []string{again(j.secret.Name) + " --new"}}
+		return &Error{Reason: Misused, Secret: j.secret.Name, Step: "taking the new value", Detail: "it is the present one", Next: []string{rotateCommand(r, j.secret.Name).With("--new").String()}}
 	}
 	if j.source == fromPending && !issued {
 		return nil
@@ -122,10 +122,12 @@ func (r *run) issue(ctx context.Context, j *job) error {
 }
 
 func (r *run) asked(ctx context.Context, j *job, wanted []secrets.Entry) (services.Credential, error) {
+	issue := r.Person.Issue
 	if again, ok := r.Person.(Repeater); ok && j.askedBefore {
-		return again.IssueAgain(ctx, j.secret, wanted)
+		issue = again.IssueAgain
 	}
-	return r.Person.Issue(ctx, j.secret, wanted)
+	got, err := issue(ctx, j.secret, wanted)
+	return got, askedPerson(r, j, err)
 }
 
 // keep stores the new values in rotation/pending and pushes the store: from
@@ -144,7 +146,7 @@ func (r *run) keep(ctx context.Context, j *job) error {
 	})
 	if err != nil {
 		line.Fail("storing the new value failed")
-		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "storing the new value in pass", Err: err, Next: []string{again(j.secret.Name)}}
+		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "storing the new value in pass", Err: err, Next: []string{resumeCommand(r, j).String()}}
 	}
 	r.fill(j)
 	line.Done("new " + names(j.moved) + " stored in pass as pending")
@@ -186,7 +188,7 @@ func (r *run) pretestOne(ctx context.Context, j *job) error {
 	report, err := r.alive(ctx, checker, j.next)
 	if err != nil {
 		line.Fail(j.secret.Service + " could not be asked")
-		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the new value", Err: err, Next: []string{again(j.secret.Name)}}
+		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the new value", Err: err, Next: []string{resumeCommand(r, j).String()}}
 	}
 	if flaw := unfit(report, j); flaw != "" {
 		line.Fail("the new value is not fit: " + flaw)
@@ -196,7 +198,7 @@ func (r *run) pretestOne(ctx context.Context, j *job) error {
 	if err != nil || control.State != services.Dead {
 		line.Fail("the negative control failed")
 		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying a wrong value at " + j.secret.Service,
-			Detail: "it was not refused, so the check proves nothing", Err: err, Next: []string{"go run . doctor", again(j.secret.Name)}}
+			Detail: "it was not refused, so the check proves nothing", Err: err, Next: []string{"go run . doctor", resumeCommand(r, j).String()}}
 	}
 	if err := r.otherDoors(ctx, j); err != nil {
 		line.Fail("another door does not open")
@@ -218,7 +220,7 @@ func (r *run) otherDoors(ctx context.Context, j *job) error {
 			continue // what cannot be asked is owed later
 		}
 		if err != nil {
-			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the new value at " + c.Name, Err: err, Next: []string{again(j.secret.Name)}}
+			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the new value at " + c.Name, Err: err, Next: []string{resumeCommand(r, j).String()}}
 		}
 		if report.State == services.Dead {
 			return r.abandon(ctx, j, c.Name+" refuses it: "+report.Detail)
@@ -229,7 +231,7 @@ func (r *run) otherDoors(ctx context.Context, j *job) error {
 		}
 		if control, err := r.Asker.Login(ctx, c, wrong); err != nil || control.State != services.Dead {
 			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying a wrong value at " + c.Name,
-				Detail: "it was not refused, so the check proves nothing", Err: err, Next: []string{"go run . doctor", again(j.secret.Name)}}
+				Detail: "it was not refused, so the check proves nothing", Err: err, Next: []string{"go run . doctor", resumeCommand(r, j).String()}}
 		}
 	}
 	return nil
@@ -311,15 +313,16 @@ func (r *run) abandon(ctx context.Context, j *job, flaw string) error {
 		// The old value died when this one was made: dropping it would leave
 		// nothing. It stays in pass as pending.
 		return &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the new value", Detail: flaw + "; the old value is dead, so the new one is kept in pass and tried again",
-			Next: []string{again(j.secret.Name), "if it was mistyped, make or type it anew: " + again(j.secret.Name) + " --new"}}
+			Next: []string{resumeCommand(r, j).String(), "if it was mistyped, make or type it anew: " + rotateCommand(r, j.secret.Name).With("--new").String()}}
 	}
+	fresh := rotateCommand(r, j.secret.Name).With(sourceFlags(r.options)...).String() // this one is given up
 	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "trying the new value", Detail: flaw + "; no consumer has it, the present value stays",
-		Next: []string{again(j.secret.Name) + " --new"}}
+		Next: []string{rotateCommand(r, j.secret.Name).With("--new").String()}}
 	if j.source == fromIssuer {
-		out.Next = []string{again(j.secret.Name)}
+		out.Next = []string{fresh}
 	}
 	if j.source == fromPass {
-		out.Next = []string{"pass edit " + j.moved[0].Path, again(j.secret.Name)}
+		out.Next = []string{"pass edit " + j.moved[0].Path, fresh}
 		return errors.Join(out, r.record(ctx, j, r.standing(j, journal.Abandoned, "the value in pass is not fit: "+flaw)))
 	}
 	e := r.standing(j, journal.Abandoned, "the new value is not fit: "+flaw)

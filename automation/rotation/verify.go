@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/internal/hint"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
@@ -75,7 +76,7 @@ func (r *run) verifyOne(ctx context.Context, name string) (Report, error) {
 // mend are the commands that bring pass's value to consumers that have not
 // proven it.
 func (r *run) mend(j *job, results []proof.Result) []string {
-	roll := "go run . adopt --secret " + j.secret.Name + " --roll"
+	roll := hint.Command{Verb: "adopt", Secrets: []string{j.secret.Name}, Flags: []string{"--roll"}}.String()
 	differs := slices.ContainsFunc(results, func(res proof.Result) bool { return res.Answer == proof.Differs })
 	promoted, edited := j.log.Last().Promoted, false
 	for _, e := range j.secret.Entries {
@@ -84,9 +85,9 @@ func (r *run) mend(j *job, results []proof.Result) []string {
 	}
 	switch {
 	case edited:
-		return []string{again(j.secret.Name) + " --pending"}
+		return []string{rotateCommand(r, j.secret.Name).With("--pending").String()}
 	case differs && len(promoted) == 0:
-		return []string{again(j.secret.Name) + " --pending   (rolls pass's value out and retires the other one)", roll + "   (rolls it out and retires nothing)"}
+		return []string{rotateSecret(j.secret.Name).With("--pending").String() + "   (rolls pass's value out and retires the other one)", roll + "   (rolls it out and retires nothing)"}
 	case differs:
 		return []string{roll + "   (rolls pass's value out and retires nothing)"}
 	}

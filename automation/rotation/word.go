@@ -57,8 +57,8 @@ func (r *run) word(ctx context.Context, j *job, c secrets.Consumer, a *journal.A
 		}
 	}
 	if a.Word == "" {
-		err := r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Type: c.Name, Own: true, Lines: c.Steps,
-			Title: j.unprovable(c)})
+		err := askedPerson(r, j, r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Type: c.Name, Own: true, Lines: c.Steps,
+			Title: j.unprovable(c)}))
 		if err != nil {
 			return err
 		}

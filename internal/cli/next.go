@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/hint"
 	"github.com/sanmarcsoft/secret-rotation/internal/notify"
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -120,22 +120,12 @@ func (a *app) anyNext(err error) string {
 	return "go run . doctor"
 }
 
-var ownCommand = regexp.MustCompile(`\bgo run \. (rotate|adopt|preview|verify|status|history|unlock|revoke|rollback|hold|doctor|env|setup --bucket|sandbox [a-z]+|catalog [a-z]+|drift( accept)?|schedule [a-z]+)\b`)
-
 // inPlace adds the flags of this call that say which world is meant to a
 // command of ours, and to one of pass, gpg or pulumi the variables of the
 // sandbox: without them it would reach the company's own store.
 func (a *app) inPlace(command string) string {
-	var flags string
-	add := func(name, value string) {
-		if value != "" && !strings.Contains(command, name) {
-			flags += " " + name + "=" + quoted(value)
-		}
-	}
-	add("--sandbox", a.opts.sandbox)
-	add("--catalog", a.opts.catalog)
-	add("--root", a.opts.root)
-	command = ownCommand.ReplaceAllString(command, "${0}"+strings.ReplaceAll(flags, "$", "$$"))
+	place := hint.Place{Sandbox: a.opts.sandbox, Catalog: a.opts.catalog, Root: a.opts.root, Pulumi: a.opts.pulumi, ShellCredentials: a.opts.shellCredentials}
+	command = place.In(command)
 	if a.opts.sandbox == "" {
 		return command
 	}
@@ -162,14 +152,7 @@ func quotedAll(words []string) []string {
 }
 
 // quoted is a word that a shell takes as it is.
-func quoted(word string) string {
-	if plain.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+func quoted(word string) string { return hint.Quote(word) }
 
 // brokenWorld says what to do about a sandbox that cannot be opened.
 func (a *app) brokenWorld(err error) error {

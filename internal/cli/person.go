@@ -32,7 +32,7 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	a := p.s.app
 	_ = p.s.progress.Pause(func() error { printPlan(p.s.err, a.style(), plan); return nil })
 	if a.opts.yes && plan.Changed {
-		return &rotation.Error{Reason: rotation.Failed, Detail: "the preview with the new values differs from the one agreed to; nothing was deployed, the new values are kept in pass", Next: []string{p.again()}}
+		return &rotation.Error{Reason: rotation.Failed, Detail: "the preview with the new values differs from the one agreed to; nothing was deployed, the new values are kept in pass"}
 	}
 	if a.opts.yes {
 		return nil
@@ -43,7 +43,7 @@ func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	return p.s.progress.Pause(func() error {
 		ok, err := p.terminal().Confirm("Go ahead?", yes(plan), "No")
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
-			return &declinedError{&rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{p.again()}}, err != nil}
+			return &declinedError{&rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed"}, err != nil}
 		}
 		return err
 	})
@@ -68,9 +68,6 @@ func yes(plan *rotation.Plan) string {
 	return "Yes, roll back"
 }
 
-// again is this very call.
-func (p person) again() string { return typed(quotedAll(p.s.app.args)...) }
-
 func (p person) terminal() ui.Terminal { return ui.Terminal{In: p.s.app.env.In, Out: p.s.err} }
 
 // Issue implements rotation.Person.
@@ -90,7 +87,7 @@ func (p person) Issue(ctx context.Context, s secrets.Secret, entries []secrets.E
 	if !p.s.app.interactive() {
 		return nil, &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "waiting for a new value",
 			Detail: "somebody has to make it at " + s.Dashboard.URL + ", and there is no terminal to ask at",
-			Next:   append(append([]string{}, s.Dashboard.Issue...), "go run . rotate --secret "+s.Name+" --value-stdin")}
+			Next:   s.Dashboard.Issue, Flags: []string{"--value-stdin"}}
 	}
 	out := services.Credential{}
 	err := p.s.progress.Pause(func() error {
@@ -105,8 +102,7 @@ func (p person) Issue(ctx context.Context, s secrets.Secret, entries []secrets.E
 		return nil
 	})
 	if errors.Is(err, ui.ErrAborted) {
-		err = &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "waiting for a new value", Detail: "stopped at the prompt; no consumer was touched",
-			Next: []string{"go run . rotate --secret " + s.Name}}
+		err = &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "waiting for a new value", Detail: "stopped at the prompt; no consumer was touched"}
 	}
 	return p.known(out), err
 }
@@ -190,13 +186,13 @@ func (p person) Retire(ctx context.Context, s secrets.Secret, gone rotation.Reti
 	if !p.s.app.interactive() {
 		return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the " + which + " value",
 			Detail: done + "somebody has to retire the " + which + " " + retired + " at " + s.Dashboard.URL + ", and there is no terminal to ask at",
-			Next:   append(steps, "go run . rotate --secret "+s.Name)}
+			Next:   steps}
 	}
 	return p.s.progress.Pause(func() error {
 		p.steps(opening+"Retire the "+which+" "+retired+" at "+s.Dashboard.URL, steps)
 		ok, err := p.terminal().Confirm("Is the "+which+" value retired?", "Yes, it is", "Not yet")
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
-			return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the " + which + " value", Detail: "it was left alive", Next: []string{"go run . rotate --secret " + s.Name}}
+			return &rotation.Error{Reason: rotation.Waiting, Secret: s.Name, Step: "retiring the " + which + " value", Detail: "it was left alive"}
 		}
 		return err
 	})
@@ -225,7 +221,7 @@ func (p person) retiredHere(old services.Credential) []string {
 // Confirm implements rotation.Person.
 func (p person) Confirm(_ context.Context, q rotation.Confirmation) error {
 	a := p.s.app
-	stopped := &rotation.Error{Reason: rotation.Waiting, Secret: q.Secret, Detail: "nothing was retired: it was not confirmed. " + strings.TrimSuffix(q.Title, "."), Next: []string{p.again()}}
+	stopped := &rotation.Error{Reason: rotation.Waiting, Secret: q.Secret, Detail: "nothing was retired: it was not confirmed. " + strings.TrimSuffix(q.Title, ".")}
 	if !a.interactive() || a.opts.yes {
 		if a.opts.yes && !q.Own || p.played() && q.Own {
 			_ = p.s.progress.Pause(func() error { p.points(q.Title, q.Lines); return nil })
@@ -256,9 +252,7 @@ func (p person) Confirm(_ context.Context, q rotation.Confirmation) error {
 // Tell implements rotation.Person.
 func (p person) Tell(_ context.Context, s secrets.Secret) (bool, error) {
 	if !p.s.app.interactive() || p.s.app.opts.yes {
-		again := "go run . rotate --secret " + s.Name
-		return false, &usageError{text: "nothing tells whether the value that pass holds for " + s.Name + " was ever rolled out",
-			next: []string{again + " --pending   (it is new: roll it out)", again + " --new       (it is in use: make a fresh one)"}}
+		return false, &rotation.Error{Reason: rotation.Misused, Detail: "nothing tells whether the value that pass holds for " + s.Name + " was ever rolled out"}
 	}
 	var chosen int
 	err := p.s.progress.Pause(func() (err error) {

@@ -82,6 +82,7 @@ var layers = []struct {
 	name  string
 	match func(dir string) bool
 }{
+	{"hint", under("internal/hint")},
 	{"secrets", under("secrets")},
 	{"stacks", under("stacks")},
 	{"automation", under("automation")},
