@@ -295,7 +295,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 		// known: then a person has to decide, who sees it in the plan.
 		if res.Answer == proof.Unreachable || res.Answer == proof.Unknown && r.options.Unattended {
 			return &Error{Reason: Untold, Secret: j.secret.Name, Step: "asking consumer " + res.Consumer, Detail: "what it runs with is not known, so the new value could not be proven either: " + res.Detail,
-				Next: []string{verifySecret(j.secret.Name).String()}}
+				Next: []string{verifySecret(j.secret.Name).String(), resumeCommand(r, j).String()}}
 		}
 	}
 	return nil

@@ -84,6 +84,7 @@ func (r *run) held(j *job) error {
 	if r.options.Hold {
 		wait = ForTime
 	}
+	return &Error{Reason: Waiting, Wait: wait, Secret: j.secret.Name, Detail: "promoted; the old value is " + j.hold.String(),
 		Next: []string{holdOff(j.secret.Name).String(), resumeCommand(r, j).Without("--hold").String()}}
 }
 

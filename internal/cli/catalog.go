@@ -82,7 +82,7 @@ func (a *app) listCatalog(c *secrets.Catalog) error {
 	for _, id := range c.Identifiers {
 		rows = append(rows, []string{"-", id.Path, "-", "-", "identifier, not rotated"})
 	}
-	table(a.env.Stdout, rows)
+	table(a.env.Stdout, a.width(), rows)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
@@ -37,7 +38,9 @@ type app struct {
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, env Env, args []string) int {
 	printed := &counted{Writer: env.Stdout}
-	env.Stdout = printed
+	stdout, stderr := printable.NewWriter(printed), printable.NewWriter(env.Stderr)
+	defer func() { _, _ = stdout.Flush(), stderr.Flush() }()
+	env.Stdout, env.Stderr = stdout, stderr
 	a := &app{env: env, args: args, printed: printed}
 	root := a.command()
 	root.SetArgs(args)

@@ -183,7 +183,7 @@ func (f *fixing) print(reports []rotation.Report, err error) {
 			for i, next := range r.Next {
 				r.Next[i] = f.app.inPlace(next)
 			}
-			printReport(f.err, f.app.style(), r)
+			printReport(f.err, f.app.style(), ui.Columns(f.app.env.Err), r)
 		}
 		return nil
 	})
@@ -244,7 +244,7 @@ func (f *fixing) agree(question, yes string) error {
 		return nil
 	}
 	return f.progress.Pause(func() error {
-		ok, err := ui.Terminal{In: f.app.env.In, Out: f.err}.Confirm(question, yes, "No")
+		ok, err := ui.Terminal{In: f.app.env.In, Out: f.live}.Confirm(question, yes, "No")
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
 			return &declinedError{&rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed"}, err != nil}
 		}

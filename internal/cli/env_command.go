@@ -199,6 +199,6 @@ func (a *app) listEnvironments(cat *secrets.Catalog) error {
 	for _, e := range cat.Environments {
 		rows = append(rows, []string{e.Name, strings.Join(variablesOf(e), " ")})
 	}
-	table(a.env.Stdout, rows)
+	table(a.env.Stdout, a.width(), rows)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
@@ -123,7 +124,7 @@ func (s *session) printValues(ctx context.Context, e secrets.Environment, format
 	if format == "json" {
 		text = "{\n" + strings.Join(lines, ",\n") + "\n}"
 	}
-	_, err = fmt.Fprintln(s.app.env.Stdout, text)
+	_, err = fmt.Fprintln(printable.Raw(s.app.env.Stdout), text) // byte for byte
 	return err
 }
 

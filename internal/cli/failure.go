@@ -12,6 +12,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/notify"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 )
 
 // fail ends a run that went wrong: the message and what to type next go to
@@ -26,7 +27,7 @@ func (a *app) fail(root *cobra.Command, args []string, err error) int {
 	if err = a.settled(err); err == nil {
 		return code
 	}
-	printError(a.env.Stderr, a.style(), err, a.nextOf(err))
+	printError(a.env.Stderr, a.style(), ui.Columns(a.env.Err), err, a.nextOf(err))
 	// What stands behind -- is another command's.
 	if at := slices.Index(args, "--"); at >= 0 {
 		args = args[:at]

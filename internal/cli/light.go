@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
@@ -17,7 +18,8 @@ import (
 func (a *app) bare() *session {
 	s := &session{app: a, redactor: secrets.NewRedactor(), runID: randomHex(8)}
 	s.out, s.err = s.guarded(a.env.Stdout), s.guarded(a.env.Stderr)
-	s.progress = ui.NewProgress(s.err, a.style(), a.interactive())
+	s.live = s.guarded(printable.Raw(a.env.Stderr))
+	s.progress = ui.NewProgress(s.live, a.style(), a.interactive())
 	s.progress.Columns = func() int { return ui.Columns(a.env.Err) }
 	s.closers = append(s.closers, func() error { s.progress.Close(); return nil })
 	return s

@@ -30,7 +30,7 @@ func (p person) Name() string {
 // Agree implements rotation.Person.
 func (p person) Agree(_ context.Context, plan *rotation.Plan) error {
 	a := p.s.app
-	_ = p.s.progress.Pause(func() error { printPlan(p.s.err, a.style(), plan); return nil })
+	_ = p.s.progress.Pause(func() error { printPlan(p.s.err, a.style(), ui.Columns(a.env.Err), plan); return nil })
 	if a.opts.yes && plan.Changed {
 		return &rotation.Error{Reason: rotation.Failed, Detail: "the preview with the new values differs from the one agreed to; nothing was deployed, the new values are kept in pass"}
 	}
@@ -68,7 +68,7 @@ func yes(plan *rotation.Plan) string {
 	return "Yes, roll back"
 }
 
-func (p person) terminal() ui.Terminal { return ui.Terminal{In: p.s.app.env.In, Out: p.s.err} }
+func (p person) terminal() ui.Terminal { return ui.Terminal{In: p.s.app.env.In, Out: p.s.live} }
 
 // Issue implements rotation.Person.
 func (p person) Issue(ctx context.Context, s secrets.Secret, entries []secrets.Entry) (services.Credential, error) {
@@ -270,20 +270,24 @@ func (p person) played() bool {
 
 // points are facts to know before an answer.
 func (p person) points(title string, lines []string) {
-	_, _ = fmt.Fprintf(p.s.err, "\n%s\n", p.s.app.style().Bold(title))
+	columns := ui.Columns(p.s.app.env.Err)
+	_, _ = fmt.Fprintln(p.s.err)
+	printTitle(p.s.err, p.s.app.style(), columns, title)
 	for _, line := range lines {
-		_, _ = fmt.Fprintf(p.s.err, "  - %s\n", line)
+		printHanging(p.s.err, columns, "  - ", len("  - "), []string{line})
 	}
 	_, _ = fmt.Fprintln(p.s.err)
 }
 
 func (p person) steps(title string, steps []string) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n", p.s.app.style().Bold(title))
+	columns := ui.Columns(p.s.app.env.Err)
+	_, _ = fmt.Fprintln(p.s.err)
+	printTitle(p.s.err, p.s.app.style(), columns, title)
 	for i, step := range steps {
-		fmt.Fprintf(&b, "  %d. %s\n", i+1, step)
+		number := fmt.Sprintf("  %d. ", i+1)
+		printHanging(p.s.err, columns, number, len(number), []string{step})
 	}
-	_, _ = fmt.Fprintln(p.s.err, b.String())
+	_, _ = fmt.Fprintln(p.s.err)
 }
 
 // watch shows the rotation's lines.

@@ -39,7 +39,7 @@ add --preview to rotate.`,
 			if err == nil && a.opts.json {
 				err = printJSON(s.out, previewDocument(plan))
 			} else if err == nil {
-				printPlan(s.out, a.style(), plan)
+				printPlan(s.out, a.resultStyle(), a.width(), plan)
 			}
 			return errors.Join(err, s.close())
 		},
@@ -93,7 +93,7 @@ func stacksOf(cat *secrets.Catalog, names, stacks []string, command string) ([]s
 // showPlan prints what a rotation would do, where that is the result.
 func (s *session) showPlan(p *rotation.Plan) {
 	if !s.app.opts.json {
-		printPlan(s.out, s.app.style(), p)
+		printPlan(s.out, s.app.resultStyle(), s.app.width(), p)
 	}
 }
 

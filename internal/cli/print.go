@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/hint"
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
@@ -28,30 +31,30 @@ func oneOrList(reports []rotation.Report) any {
 	return reports
 }
 
-// table lines columns up. Cells must be plain: colour codes would count.
-func table(out io.Writer, rows [][]string) {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+// table lines rows up; empty cells at a row's end are left out, so that the
+// sentence before them has the room.
+func table(out io.Writer, columns int, rows [][]string) {
+	var cells [][]ui.Cell
 	for _, row := range rows {
-		// What nothing follows does not widen its column: a sentence would.
-		for len(row) > 0 && row[len(row)-1] == "" {
+		for len(row) > 1 && row[len(row)-1] == "" {
 			row = row[:len(row)-1]
 		}
-		_, _ = fmt.Fprintln(w, "  "+strings.Join(row, "\t"))
+		var line []ui.Cell
+		for _, text := range row {
+			line = append(line, ui.Cell{Text: text})
+		}
+		cells = append(cells, line)
 	}
-	_ = w.Flush()
-	for line := range strings.Lines(b.String()) {
-		_, _ = fmt.Fprintln(out, strings.TrimRight(line, " \n"))
-	}
+	ui.Table(out, columns, nil, cells)
 }
 
 // printPlan shows what a person is asked to agree to.
-func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
+func printPlan(out io.Writer, style ui.Style, columns int, p *rotation.Plan) {
 	if p.Changed {
 		_, _ = fmt.Fprintln(out, style.Warn("The preview with the new values differs from the one you agreed to."))
 	}
 	for _, s := range p.Secrets {
-		_, _ = fmt.Fprintf(out, "\n%s  %s%s\n", style.Bold(s.Name), s.Title, goesOn(s))
+		_, _ = fmt.Fprintf(out, "\n%s  %s%s\n", style.Bold(printable.Line(s.Name)), printable.Line(s.Title), goesOn(s))
 		var rows [][]string
 		for _, e := range s.Entries {
 			rows = append(rows, []string{"entry", e.Path, arrow(e.From, e.To)})
@@ -67,10 +70,10 @@ func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
 		} else {
 			rows = append(rows, []string{"source", source(s.Source), ""}, []string{"old value", afterwards(s), ""})
 		}
-		table(out, rows)
+		table(out, columns, rows)
 	}
 	for _, s := range p.Stacks {
-		_, _ = fmt.Fprintf(out, "\nstack %s\n", style.Bold(s.Name))
+		_, _ = fmt.Fprintf(out, "\nstack %s\n", style.Bold(printable.Line(s.Name)))
 		var rows [][]string
 		for _, k := range s.Keys {
 			note := ""
@@ -88,7 +91,7 @@ func printPlan(out io.Writer, style ui.Style, p *rotation.Plan) {
 				rows = append(rows, []string{c.Op, name, kind(c.Type), masked(c.SecretOnly, c.Diffs)})
 			}
 		}
-		table(out, rows)
+		table(out, columns, rows)
 	}
 	_, _ = fmt.Fprintln(out)
 }
@@ -199,14 +202,14 @@ func masked(secretOnly bool, inputs []string) string {
 }
 
 // printReport shows the result of one secret on stdout.
-func printReport(out io.Writer, style ui.Style, r rotation.Report) {
+func printReport(out io.Writer, style ui.Style, columns int, r rotation.Report) {
 	state := string(r.State)
 	if state == "" {
 		state = "never rotated by this program"
 	}
-	_, _ = fmt.Fprintf(out, "%s  %s", style.Bold(r.Secret), state)
+	_, _ = fmt.Fprintf(out, "%s  %s", style.Bold(printable.Line(r.Secret)), printable.Line(state))
 	if r.Rotation != "" {
-		_, _ = fmt.Fprintf(out, "  (rotation %s)", r.Rotation)
+		_, _ = fmt.Fprintf(out, "  (rotation %s)", printable.Line(r.Rotation))
 	}
 	_, _ = fmt.Fprintln(out)
 	var rows [][]string
@@ -229,18 +232,73 @@ func printReport(out io.Writer, style ui.Style, r rotation.Report) {
 	for _, d := range r.Debts {
 		rows = append(rows, []string{"debt", d, ""})
 	}
-	table(out, rows)
+	table(out, columns, rows)
 	if r.Error == "" {
 		for _, n := range r.Next {
-			_, _ = fmt.Fprintf(out, "  %s %s\n", style.Dim("next:"), n)
+			printNext(out, style, columns, "  ", n)
 		}
 	}
 }
 
 // printError is the last thing on stderr: what happened, then what to type.
-func printError(out io.Writer, style ui.Style, err error, next []string) {
-	_, _ = fmt.Fprintf(out, "%s %s\n", style.Bad("error:"), err)
+func printError(out io.Writer, style ui.Style, columns int, err error, next []string) {
+	printHanging(out, columns, style.Bad("error:")+" ", len("error: "), strings.Split(err.Error(), "\n"))
 	for _, n := range next {
-		_, _ = fmt.Fprintf(out, "%s %s\n", style.Dim("next:"), n)
+		printNext(out, style, columns, "", n)
+	}
+}
+
+// printNext prints a line of what to type. A command is never wrapped: it stands
+// alone on its line where the words around it do not fit beside it.
+func printNext(out io.Writer, style ui.Style, columns int, margin, text string) {
+	const label = "next: "
+	text = printable.Line(text)
+	before, command, after := hint.Split(text)
+	first, indent := margin+style.Dim("next:")+" ", len(margin)+len(label)
+	if columns == 0 || indent+utf8.RuneCountInString(text) <= columns {
+		_, _ = fmt.Fprintln(out, first+text)
+		return
+	}
+	if command == "" {
+		if isSentence(text) {
+			printHanging(out, columns, first, indent, []string{text})
+		} else { // another program's command
+			_, _ = fmt.Fprintln(out, first+text)
+		}
+		return
+	}
+	pad := strings.Repeat(" ", indent)
+	if before != "" {
+		printHanging(out, columns, first, indent, []string{before})
+		first = pad
+	}
+	_, _ = fmt.Fprintln(out, first+command)
+	if after != "" {
+		printHanging(out, columns, pad, indent, []string{after})
+	}
+}
+
+// isSentence tells what is said from what is typed.
+func isSentence(text string) bool {
+	r := []rune(text)
+	return len(r) > 1 && unicode.IsUpper(r[0]) && !unicode.IsUpper(r[1])
+}
+
+// printTitle prints what a person is asked about.
+func printTitle(out io.Writer, style ui.Style, columns int, title string) {
+	for _, line := range ui.Wrap(printable.Line(title), columns, columns > 0) {
+		_, _ = fmt.Fprintln(out, style.Bold(line))
+	}
+}
+
+// printHanging prints lines of text wrapped at words, each but the very first
+// below where the text begins: what is foreign never begins a line.
+func printHanging(out io.Writer, columns int, first string, indent int, text []string) {
+	for _, line := range text {
+		line = printable.Line(line)
+		for _, part := range ui.Wrap(line, columns-indent, columns > 0) {
+			_, _ = fmt.Fprintln(out, strings.TrimRight(first+part, " "))
+			first = strings.Repeat(" ", indent)
+		}
 	}
 }

@@ -122,7 +122,7 @@ func (s *session) finish(reports []rotation.Report, stopped error) error {
 		err = printJSON(s.out, oneOrList(reports))
 	case !s.app.opts.json:
 		for _, r := range reports {
-			printReport(s.out, s.app.style(), r)
+			printReport(s.out, s.app.resultStyle(), s.app.width(), r)
 		}
 	}
 	return errors.Join(err, s.close())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 )
@@ -57,7 +58,7 @@ func (a *app) worldOn(ctx context.Context, backend string) (*sandbox.Sandbox, er
 	if a.opts.sandbox == "" {
 		a.opts.sandbox = defaultSandbox
 	}
-	progress := ui.NewProgress(a.env.Stderr, a.style(), a.interactive())
+	progress := ui.NewProgress(printable.Raw(a.env.Stderr), a.style(), a.interactive())
 	defer progress.Close()
 	cli, err := a.toolchain(progress).Ensure(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 	"github.com/sanmarcsoft/secret-rotation/internal/schedule"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 )
@@ -140,7 +141,7 @@ func (a *app) agreeToSchedule(steps []scheduleStep) error {
 	if !a.interactive() {
 		return misused(again, "there is no terminal to ask at, and --yes was not given; nothing was changed")
 	}
-	ok, err := ui.Terminal{In: a.env.In, Out: a.env.Stderr}.Confirm("Go ahead?", "Yes", "No")
+	ok, err := ui.Terminal{In: a.env.In, Out: printable.Raw(a.env.Stderr)}.Confirm("Go ahead?", "Yes", "No")
 	if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
 		return &rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{again}}
 	}

@@ -29,6 +29,8 @@ import (
 type session struct {
 	app      *app
 	out, err io.Writer
+	// live is stderr for what moves the cursor: progress and prompts.
+	live     io.Writer
 	progress *ui.Progress
 	redactor *secrets.Redactor
 	runID    string

@@ -109,7 +109,7 @@ func (s *session) agreeToBucket(b *backend.Bucket, steps []bucketStep) error {
 	if !a.interactive() {
 		return misused(again, "there is no terminal to ask at, and --yes was not given; nothing was changed")
 	}
-	ok, err := ui.Terminal{In: a.env.In, Out: s.err}.Confirm("Go ahead?", "Yes, set it up", "No")
+	ok, err := ui.Terminal{In: a.env.In, Out: s.live}.Confirm("Go ahead?", "Yes, set it up", "No")
 	if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
 		return &rotation.Error{Reason: rotation.Failed, Detail: "not agreed to; nothing was changed", Next: []string{again}}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 )
 
@@ -43,7 +44,7 @@ never deletes anything.`,
 			if bucket {
 				return a.setupBucket(cmd.Context())
 			}
-			progress := ui.NewProgress(a.env.Stderr, a.style(), a.interactive())
+			progress := ui.NewProgress(printable.Raw(a.env.Stderr), a.style(), a.interactive())
 			cli, err := a.toolchain(progress).Ensure(cmd.Context())
 			progress.Close()
 			if err != nil {

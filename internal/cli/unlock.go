@@ -194,7 +194,7 @@ func (s *session) allowed(name string, locks []*held, dead bool) error {
 		return left
 	}
 	return s.progress.Pause(func() error {
-		ok, err := ui.Terminal{In: a.env.In, Out: s.err}.Type("If that update still goes on, two will write the state and damage it. To take the lock away, type "+name, name)
+		ok, err := ui.Terminal{In: a.env.In, Out: s.live}.Type("If that update still goes on, two will write the state and damage it. To take the lock away, type "+name, name)
 		if errors.Is(err, ui.ErrAborted) || err == nil && !ok {
 			return &declinedError{left, err != nil}
 		}

@@ -104,6 +104,18 @@ func (p Place) In(text string) string {
 	return verbs.ReplaceAllStringFunc(text, func(command string) string { return command + flags })
 }
 
+// Split takes the first command of this program out of a line of text: the words
+// before it, the command, and what is said about it, which three blanks part
+// from it. Where the line has none, before is all of it.
+func Split(text string) (before, command, after string) {
+	at := strings.Index(text, Program+" ")
+	if at < 0 {
+		return text, "", ""
+	}
+	command, after, _ = strings.Cut(text[at:], "   ")
+	return strings.TrimSpace(text[:at]), command, strings.TrimSpace(after)
+}
+
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
 
 // Quote is a word that a shell takes as it is.

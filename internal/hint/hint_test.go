@@ -30,3 +30,15 @@ func TestAPlaceIsAddedToCommandsOfThisProgramOnly(t *testing.T) {
 	}
 	require.Equal(t, "go run . drift", Place{}.In("go run . drift"))
 }
+
+func TestACommandStandsApartFromTheWordsAboutIt(t *testing.T) {
+	for text, want := range map[string][3]string{
+		"go run . rotate --secret a":                                  {"", "go run . rotate --secret a", ""},
+		"after 3 May: go run . revoke --secret a":                     {"after 3 May:", "go run . revoke --secret a", ""},
+		"go run . rotate --secret a --new       (it is in use)":       {"", "go run . rotate --secret a --new", "(it is in use)"},
+		"make a new key at the dashboard, then take the old one away": {"make a new key at the dashboard, then take the old one away", "", ""},
+	} {
+		before, command, after := Split(text)
+		require.Equal(t, want, [3]string{before, command, after}, text)
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	safe "github.com/sanmarcsoft/secret-rotation/internal/printable"
 )
 
 // printable is text on one line that does nothing to where it is shown: what is
@@ -42,13 +44,10 @@ func command(text string) string {
 func brief(text string) string { return cut(printable(text), 300) }
 
 func shown(r rune) rune {
-	switch {
-	case unicode.IsSpace(r):
+	if unicode.IsSpace(r) || safe.Safe(r) {
 		return r
-	case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
-		return '\uFFFD'
 	}
-	return r
+	return '\uFFFD'
 }
 
 func count(n int, one, many string) string {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 )
 
 // Style turns text into its printed form; the zero Style prints plainly.
@@ -45,6 +47,7 @@ func (s Style) Dim(text string) string { return s.paint("2", text) }
 func (s Style) Bold(text string) string { return s.paint("1", text) }
 
 // Progress is the running part of the output: lines that are being worked on.
+// It moves the cursor itself, and makes all text of its lines printable.
 type Progress struct {
 	// Columns gives the terminal's width, 0 where it is not known; it may be nil.
 	Columns func() int
@@ -108,7 +111,7 @@ type Line struct {
 func (p *Progress) Start(name, text string) *Line {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := &Line{p: p, name: name, text: text, started: p.now(), due: p.now().Add(patience)}
+	l := &Line{p: p, name: printable.Line(name), text: printable.Line(text), started: p.now(), due: p.now().Add(patience)}
 	p.erase()
 	p.lines = append(p.lines, l)
 	p.draw()
@@ -120,7 +123,7 @@ func (l *Line) Say(text string) {
 	l.p.mu.Lock()
 	defer l.p.mu.Unlock()
 	if !l.ended {
-		l.text = text
+		l.text = printable.Line(text)
 	}
 }
 
@@ -140,7 +143,7 @@ func (l *Line) end(mark, text string) {
 	if l.ended {
 		return
 	}
-	l.ended, l.text = true, text
+	l.ended, l.text = true, printable.Line(text)
 	p.erase()
 	for i, other := range p.lines {
 		if other == l {
@@ -152,12 +155,12 @@ func (l *Line) end(mark, text string) {
 	p.draw()
 }
 
-// Note prints one line of text that stays.
+// Note prints one line of text that stays; it may be painted.
 func (p *Progress) Note(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	_, _ = fmt.Fprintln(p.out, text)
+	_, _ = fmt.Fprintln(p.out, printable.Text(text))
 	p.draw()
 }
 

@@ -10,13 +10,15 @@ import (
 	"github.com/charmbracelet/huh"
 	"golang.org/x/term"
 
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
 // ErrAborted: the person pressed Ctrl-C or Esc at a prompt.
 var ErrAborted = errors.New("aborted at the prompt")
 
-// Terminal asks a person. It must only be used where Interactive is true.
+// Terminal asks a person. It must only be used where Interactive is true. Out
+// takes escape sequences: all text of others in a question is made printable.
 type Terminal struct {
 	In  *os.File
 	Out io.Writer
@@ -30,7 +32,7 @@ func Interactive(in *os.File, out *os.File) bool {
 // Confirm asks a question that is answered by yes or no; no is the default.
 func (t Terminal) Confirm(question, yes, no string) (bool, error) {
 	var answer bool
-	field := huh.NewConfirm().Title(question).Affirmative(yes).Negative(no).Value(&answer)
+	field := huh.NewConfirm().Title(printable.Line(question)).Affirmative(yes).Negative(no).Value(&answer)
 	err := t.run(field)
 	return answer, err
 }
@@ -39,18 +41,26 @@ func (t Terminal) Confirm(question, yes, no string) (bool, error) {
 // it is taken; its error is shown and the person may try again.
 func (t Terminal) Secret(title, description string, check func(secrets.Value) error) (secrets.Value, error) {
 	var typed string
-	field := huh.NewInput().Title(title).Description(description).EchoMode(huh.EchoModePassword).Value(&typed).
-		Validate(func(s string) error { return check(secrets.NewValue([]byte(s))) })
+	field := huh.NewInput().Title(printable.Line(title)).Description(printable.Line(description)).EchoMode(huh.EchoModePassword).Value(&typed).
+		Validate(func(s string) error { return shown(check(secrets.NewValue([]byte(s)))) })
 	if err := t.run(field); err != nil {
 		return secrets.Value{}, err
 	}
 	return secrets.NewValue([]byte(typed)), nil
 }
 
+// shown is an error whose text is fit for a terminal.
+func shown(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(printable.Line(err.Error()))
+}
+
 // Type has a person type a word; anything else is a no.
 func (t Terminal) Type(title, word string) (bool, error) {
 	var typed string
-	err := t.run(huh.NewInput().Title(title).Value(&typed))
+	err := t.run(huh.NewInput().Title(printable.Line(title)).Value(&typed))
 	return strings.TrimSpace(typed) == word, err
 }
 
@@ -59,9 +69,9 @@ func (t Terminal) Choose(title string, options ...string) (int, error) {
 	chosen := 0
 	choices := make([]huh.Option[int], 0, len(options))
 	for i, o := range options {
-		choices = append(choices, huh.NewOption(o, i))
+		choices = append(choices, huh.NewOption(printable.Line(o), i))
 	}
-	err := t.run(huh.NewSelect[int]().Title(title).Options(choices...).Value(&chosen))
+	err := t.run(huh.NewSelect[int]().Title(printable.Line(title)).Options(choices...).Value(&chosen))
 	return chosen, err
 }
 

@@ -3,8 +3,11 @@ package ui
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sanmarcsoft/secret-rotation/internal/printable"
 )
 
 // Cell is one field of a table. Paint colours it after it was lined up; nil
@@ -21,9 +24,10 @@ type Cell struct {
 // under the others, on lines of its own.
 const least = 22
 
-// Table lines rows of equally many cells up, below a header (nil: none). columns is the width of the
-// terminal: the last column is wrapped to stay within it. 0 wraps nothing, so
-// that every row that is piped to another program is one line.
+// Table lines rows up, below a header (nil: none). columns is the width of the
+// terminal: a row's last cell is wrapped to stay within it. 0 wraps nothing, so
+// that every row that is piped to another program is one line. A row's last
+// cell does not widen its column.
 func Table(out io.Writer, columns int, header []string, rows [][]Cell) {
 	const margin, gap = 2, 2
 	if header != nil {
@@ -33,19 +37,19 @@ func Table(out io.Writer, columns int, header []string, rows [][]Cell) {
 		}
 		rows = append([][]Cell{cells}, rows...)
 	}
+	rows = printableRows(rows)
 	widths := map[int]int{}
-	left := margin
 	for _, row := range rows {
 		for i, c := range row[:len(row)-1] {
 			widths[i] = max(widths[i], utf8.RuneCountInString(c.Text))
 		}
 	}
-	for _, w := range widths {
-		left += w + gap
-	}
-	below := columns > 0 && columns-left < least
 	for at, row := range rows {
-		last := row[len(row)-1]
+		last, left := row[len(row)-1], margin
+		for i := range row[:len(row)-1] {
+			left += widths[i] + gap
+		}
+		below := columns > 0 && columns-left < least
 		var b strings.Builder
 		b.WriteString(strings.Repeat(" ", margin))
 		for i, c := range row[:len(row)-1] {
@@ -60,6 +64,28 @@ func Table(out io.Writer, columns int, header []string, rows [][]Cell) {
 		}
 		last.write(out, strings.Repeat(" ", left), columns, b.String())
 	}
+}
+
+// printableRows are the rows with all text fit for a terminal. Only the lines of
+// a last cell are kept apart.
+func printableRows(rows [][]Cell) [][]Cell {
+	out := make([][]Cell, 0, len(rows))
+	for _, row := range rows {
+		row = slices.Clone(row)
+		for i := range row {
+			var lines []string
+			for line := range strings.SplitSeq(row[i].Text, "\n") {
+				lines = append(lines, printable.Line(line))
+			}
+			between := "; "
+			if i == len(row)-1 {
+				between = "\n"
+			}
+			row[i].Text, row[i].Below = strings.Join(lines, between), printable.Line(row[i].Below)
+		}
+		out = append(out, row)
+	}
+	return out
 }
 
 func (c Cell) painted(text string) string {
