@@ -271,7 +271,7 @@ func (a *adoption) carryOut(ctx context.Context) error {
 	}
 	// The key of the fingerprints may have been committed by a run that was cut off.
 	if err := confirmPushed(ctx, a.Store); err != nil {
-		return &Error{Reason: Failed, Step: "pushing pass", Detail: "nothing is adopted until its remote has every commit", Err: err, Next: []string{"pass git push", a.repeat(a.jobs[0].secret.Name)}}
+		return &Error{Reason: Failed, Step: "pushing pass", Detail: "nothing is adopted until its remote has every commit", Err: err, Next: []string{"pass git push", resumeByName(a.run, a.jobs[0].secret.Name).String()}}
 	}
 	var errs []error
 	for _, c := range a.all {

@@ -25,7 +25,7 @@ func confirmPushed(ctx context.Context, s *store.Store) error {
 // the rotation stays open and every surface shows why.
 func (r *run) notConfirmed(ctx context.Context, j *job, err error) error {
 	r.owe(j, notPushed)
-	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "pushing pass", Err: err, Next: []string{"pass git push", j.goesOn()},
+	out := &Error{Reason: Failed, Secret: j.secret.Name, Step: "pushing pass", Err: err, Next: []string{"pass git push", resumeCommand(r, j).String()},
 		Detail: "the " + j.unwanted() + " value no longer works, and the rotation stays open until pass's remote has every commit"}
 	if fault := (*store.Error)(nil); errors.As(err, &fault) && fault.Kind == store.Unreachable {
 		out.Reason = Untold

@@ -20,7 +20,7 @@ var errNotAtHand = errors.New("its value is not at hand, so nothing shows which 
 // The error is errNotAtHand; or an *Error where service and journal differ; or the
 // service's: of kind Auth where it refuses the value, so that nothing is left to
 // revoke.
-func identifyLeaving(ctx context.Context, j *job, issuer services.Issuer) (string, error) {
+func identifyLeaving(ctx context.Context, r *run, j *job, issuer services.Issuer) (string, error) {
 	if !j.allKnown(j.leaving()) {
 		return "", errNotAtHand
 	}
@@ -29,7 +29,7 @@ func identifyLeaving(ctx context.Context, j *job, issuer services.Issuer) (strin
 		return "", err
 	}
 	if recorded := j.leavingID(); recorded != "" && recorded != found.ID {
-		return "", mismatch(j, recorded, found.ID)
+		return "", mismatch(r, j, recorded, found.ID)
 	}
 	return found.ID, nil
 }
@@ -45,7 +45,7 @@ func ownerOf(ctx context.Context, issuer services.Issuer, value services.Credent
 }
 
 // mismatch refuses to touch either credential: the record or the value is wrong.
-func mismatch(j *job, recorded, found string) error {
+func mismatch(r *run, j *job, recorded, found string) error {
 	which := j.unwanted()
 	return &Error{
 		Reason: Failed, Secret: j.secret.Name, Step: "identifying the " + which + " value at " + j.secret.Service,
@@ -53,7 +53,7 @@ func mismatch(j *job, recorded, found string) error {
 			j.secret.Service, ending(found), ending(recorded)),
 		Next: []string{
 			"go run . history --secret " + j.secret.Name,
-			fmt.Sprintf("revoke %s (not %s) at %s, then: %s", ending(found), ending(recorded), j.secret.Dashboard.URL, j.goesOn()),
+			fmt.Sprintf("revoke %s (not %s) at %s, then: %s", ending(found), ending(recorded), j.secret.Dashboard.URL, resumeCommand(r, j).String()),
 		},
 	}
 }

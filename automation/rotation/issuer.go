@@ -128,7 +128,7 @@ func (r *run) identify(ctx context.Context, j *job) error {
 	if !ok || j.back || !j.oldKnown() || j.oldDead {
 		return nil
 	}
-	id, err := identifyLeaving(ctx, j, issuer)
+	id, err := identifyLeaving(ctx, r, j, issuer)
 	if err == nil {
 		j.oldID = id
 		return nil
@@ -154,7 +154,7 @@ func (r *run) deleteByAPI(ctx context.Context, j *job) (bool, error) {
 	if err != nil {
 		return false, r.notDead(ctx, j, services.Report{State: services.Unknown}, err)
 	}
-	id, err := identifyLeaving(ctx, j, issuer)
+	id, err := identifyLeaving(ctx, r, j, issuer)
 	own := (*Error)(nil)
 	switch kind := services.KindOf(err); {
 	case errors.As(err, &own):
@@ -269,10 +269,10 @@ func (r *run) reinstate(ctx context.Context, j *job, why error) error {
 	if !ok || !can || j.back || !strings.HasPrefix(j.log.Last().Step, stepDisabling) {
 		return why
 	}
-	id, err := identifyLeaving(context.WithoutCancel(ctx), j, issuer)
+	id, err := identifyLeaving(context.WithoutCancel(ctx), r, j, issuer)
 	if err != nil {
 		return errors.Join(&Error{Reason: Failed, Secret: j.secret.Name, Step: "putting the old value back in force", Err: err,
-			Detail: "an earlier run has disabled it, and it was left so", Next: []string{"enable it at " + j.secret.Dashboard.URL, again(j.secret.Name)}}, why)
+			Detail: "an earlier run has disabled it, and it was left so", Next: []string{"enable it at " + j.secret.Dashboard.URL, resumeCommand(r, j).String()}}, why)
 	}
 	return r.putBack(ctx, j, sw, id, "the old value was disabled, and not every consumer proved the new one", why)
 }
