@@ -36,7 +36,7 @@ func (r *run) settable(j *job) error {
 func (r *run) unsettable(j *job, wrong *rollout.KeyError) error {
 	next := slices.Clone(wrong.Next)
 	if wrong.Absent() {
-		next = append(next, r.repeat(j.secret.Name)+" --create-keys   (if the key is new)")
+		next = append(next, resumeCommand(r, j).With("--create-keys").String()+"   (if the key is new)")
 	}
 	return &Error{Reason: Failed, Secret: j.secret.Name, Step: "looking at the config of stack " + wrong.Stack, Err: wrong, Next: next}
 }
@@ -51,12 +51,4 @@ func (r *run) mayCreate(j *job, t *rollout.Target, key string) bool {
 // as the journal has them.
 func (r *run) keysOf(j *job) []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(j.log.Last().Keys, j.keys))))
-}
-
-// createFlag is what this call said of new keys.
-func (r *run) createFlag() string {
-	if r.options.CreateKeys {
-		return " --create-keys"
-	}
-	return ""
 }

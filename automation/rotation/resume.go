@@ -100,6 +100,9 @@ func rotateCommand(r *run, secret string) hint.Command {
 		c = c.With("--hold")
 	}
 	c = c.With(stackFlags(o)...)
+	if o.CreateKeys {
+		c = c.With("--create-keys")
+	}
 	if o.PreviewOnly {
 		c = c.With("--preview")
 	}
@@ -141,6 +144,9 @@ func adoptCommand(r *run, secrets ...string) hint.Command {
 	}
 	if r.options.Anew {
 		c = c.With("--anew")
+	}
+	if r.options.CreateKeys {
+		c = c.With("--create-keys")
 	}
 	if r.options.PreviewOnly {
 		c = c.With("--preview")
