@@ -61,7 +61,7 @@ func (s *scene) copied(subject, what string, k original, out *sheet) {
 
 // projects compares the config of every Pulumi project below the root.
 func (s *scene) projects(ctx context.Context, values []original, out *sheet) {
-	found, _, err := inventory.Scan(s.Folders.Root, s.Folders.Project)
+	found, _, err := inventory.Scan(s.Folders.Root, inventory.DeclaredIn(s.Folders.Project, s.Catalog))
 	if err != nil {
 		out.gap("file/"+s.Folders.Root, err, "go run . drift --root DIR")
 		return

@@ -183,6 +183,14 @@ func (s *secret) copy(stack, key, entry, why string) {
 // places says what else is known to hold copies, and what could not be found.
 func (p *Proposal) places() {
 	for _, w := range p.found.Workers {
-		p.open = append(p.open, fmt.Sprintf("%s names Worker %s: if it has secrets of these, add a consumer of kind worker (an example is at the end)", w.File, w.Name))
+		if w.Problem != "" {
+			p.open = append(p.open, w.File+" was not read: "+w.Problem)
+			continue
+		}
+		name := w.Name
+		if w.Environment != "" {
+			name += " (environment " + w.Environment + ")"
+		}
+		p.open = append(p.open, fmt.Sprintf("%s names Worker %s: if it has secrets of these, add a consumer of kind worker (an example is at the end)", w.File, name))
 	}
 }

@@ -3,7 +3,6 @@ package inventory
 import (
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,12 +10,14 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
-// Entry is one of the pass store. Value is its first line; zero where it was
+// Entry is one of the pass store. Value is its secret; zero where it was
 // not read, which Problem then says, or was not to be.
 type Entry struct {
 	Path    string
 	Value   secrets.Value
 	Problem string
+	// Read is where in the entry the value stands; empty is its first line.
+	Read secrets.Format
 }
 
 // Found is what a proposal is made from.
@@ -57,6 +58,7 @@ type entry struct {
 	path, why string
 	rule      rule
 	value     secrets.Value
+	read      secrets.Format
 }
 
 type consumer struct {
@@ -104,14 +106,11 @@ func (p *Proposal) Values() []secrets.Value {
 	return out
 }
 
-// taken is the form of paths that a catalog takes, with a folder.
-var taken = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$`)
-
 // take puts an entry where it belongs, if that can be told.
 func (p *Proposal) take(e Entry) bool {
 	own := func(why string) bool { p.undecided = append(p.undecided, e.Path+": "+why); return true }
-	if !taken.MatchString(e.Path) {
-		return own("a catalog takes entries in a folder, with names of letters, digits and . _ -")
+	if !secrets.IsPassPath(e.Path) {
+		return own("a catalog takes names of letters, digits, blanks inside and . _ - @ + =")
 	}
 	if e.Problem != "" {
 		return own(e.Problem)
@@ -125,7 +124,7 @@ func (p *Proposal) take(e Entry) bool {
 		return true
 	}
 	s := p.secretOf(r, path.Dir(e.Path))
-	s.entries = append(s.entries, entry{path: e.Path, why: r.why(p.found.NamesOnly), rule: r, value: e.Value})
+	s.entries = append(s.entries, entry{path: e.Path, why: r.why(p.found.NamesOnly), rule: r, value: e.Value, read: e.Read})
 	return true
 }
 
@@ -202,7 +201,7 @@ func (p *Proposal) used(rest []Entry) {
 			r := rule{service: secrets.ServiceManual, title: "Credential of " + e.Path}
 			p.secrets = append(p.secrets, &secret{title: r.title, service: r.service, folder: path.Dir(e.Path), mode: e.Path,
 				notes:   []string{"its service is not known; people make and retire its values"},
-				entries: []entry{{path: e.Path, why: "a stack's config secret holds its value", rule: r, value: e.Value}}})
+				entries: []entry{{path: e.Path, why: "a stack's config secret holds its value", rule: r, value: e.Value, read: e.Read}}})
 			continue
 		}
 		why := "its name does not tell"

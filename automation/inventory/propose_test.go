@@ -51,7 +51,7 @@ func (c company) found(entries map[string]string) Found {
 	c.t.Helper()
 	var f Found
 	var err error
-	f.Projects, f.Workers, err = Scan(c.root)
+	f.Projects, f.Workers, err = Scan(c.root, Declared{})
 	require.NoError(c.t, err)
 	for path, v := range entries {
 		f.Entries = append(f.Entries, Entry{Path: path, Value: value(v)})
@@ -144,14 +144,14 @@ func TestProposalFindsEveryCopy(t *testing.T) {
 		"config secret lonely of stack shop-infra matches no entry",
 		"config leaked of stack shop-infra holds the value of auth/clerk/secret-key IN THE CLEAR",
 		"misc/key: it has the form of a Stripe or a Clerk secret key, and its path does not say which",
-		"misc/what: no known service's credential", "aws/key: it has the form of an AWS access key", "alone: a catalog takes entries in a folder",
+		"misc/what: no known service's credential", "aws/key: it has the form of an AWS access key", "alone: no known service's credential",
 		"w/wrangler.jsonc names Worker edge", "project empty: it has no Pulumi.<stack>.yaml", "project broken: Pulumi.yaml is not a project file",
 		"path: scw/project-id",
 	} {
 		require.Contains(t, text, part)
 	}
 	require.NotContains(t, text, "ignored")
-	require.NotContains(t, text, "Worker other")
+	require.Contains(t, text, "v/wrangler.toml names Worker other (environment prod)")
 	for range 5 { // findings in another order
 		_, again := accepted(t, f)
 		require.Equal(t, text, again)

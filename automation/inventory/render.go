@@ -216,6 +216,9 @@ func (p *Proposal) secret(w *page, s *secret, embedded *secrets.Catalog) {
 		if e.rule.pattern != "" {
 			w.line("        pattern: %s\n        expect: %s", single(e.rule.pattern), scalar(e.rule.expect))
 		}
+		if e.read != "" {
+			w.line("        read: %s", scalar(string(e.read)))
+		}
 		if e.rule.noDoor {
 			w.line("        noDoor: true")
 		}
@@ -277,10 +280,11 @@ func (p *Proposal) consumers(w *page, s *secret) {
 // workerExample is what a person fills in: which names a Worker has is known to
 // Cloudflare only.
 func (p *Proposal) workerExample(w *page) {
-	if len(p.found.Workers) == 0 || p.first("cloudflare") == nil {
+	at := slices.IndexFunc(p.found.Workers, func(w Worker) bool { return w.Name != "" })
+	if at < 0 || p.first("cloudflare") == nil {
 		return
 	}
-	name := p.found.Workers[0].Name
+	name := p.found.Workers[at].Name
 	w.line("")
 	w.comment("", "A Worker's secrets become a stack that this program declares; `wrangler secret list` has the names:")
 	w.comment("", "stacks:    - {name: "+slug(name)+", declared: true}")

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -56,17 +55,28 @@ type Stack struct {
 	content stackfile.Content
 }
 
-// Worker is a Cloudflare Worker that a wrangler config names.
-type Worker struct {
-	Name string
-	// File is below the root, with slashes.
-	File string
+// Declared are the stacks that this program declares itself, whose files lie in
+// Dir: they are no project's own.
+type Declared struct {
+	Dir    string
+	Stacks []string
+}
+
+// DeclaredIn are the catalog's declared stacks, whose files lie in dir.
+func DeclaredIn(dir string, cat *secrets.Catalog) Declared {
+	own := Declared{Dir: dir}
+	for _, s := range cat.Stacks {
+		if s.Declared {
+			own.Stacks = append(own.Stacks, s.Name)
+		}
+	}
+	return own
 }
 
 // Scan looks for Pulumi projects and wrangler configs below root, in the order
-// of their paths. Folders of dependencies, hidden ones and those in skip are
-// left out. Nothing is decrypted.
-func Scan(root string, skip ...string) ([]Project, []Worker, error) {
+// of their paths. Folders of dependencies and of tools are left out. Nothing is
+// decrypted.
+func Scan(root string, own Declared) ([]Project, []Worker, error) {
 	var projects []Project
 	var workers []Worker
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -79,21 +89,18 @@ func Scan(root string, skip ...string) ([]Project, []Worker, error) {
 		rel, _ := filepath.Rel(root, path)
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
-			hidden := strings.HasPrefix(d.Name(), ".") && path != root
-			if hidden || slices.Contains([]string{"node_modules", "vendor", "venv", "__pycache__", "testdata"}, d.Name()) {
+			if path != root && (slices.Contains(foreignFolders, d.Name()) || strings.HasPrefix(d.Name(), ".sandbox")) {
 				return fs.SkipDir
 			}
 			return nil
 		}
 		switch d.Name() {
-		case "Pulumi.yaml", "Pulumi.yml":
-			if dir := filepath.Dir(path); !slices.ContainsFunc(skip, func(s string) bool { return sameFolder(s, dir) }) {
-				projects = append(projects, readProject(path, rel))
+		case "Pulumi.yaml", "Pulumi.yml", "Pulumi.json":
+			if p := readProject(path, rel); !own.remove(&p, filepath.Dir(path)) {
+				projects = append(projects, p)
 			}
 		case "wrangler.toml", "wrangler.json", "wrangler.jsonc":
-			if name := workerName(path); name != "" {
-				workers = append(workers, Worker{Name: name, File: rel})
-			}
+			workers = append(workers, readWorkers(path, rel)...)
 		}
 		return nil
 	})
@@ -101,6 +108,23 @@ func Scan(root string, skip ...string) ([]Project, []Worker, error) {
 		return nil, nil, fmt.Errorf("looking for projects below %s: %w", root, err)
 	}
 	return projects, workers, nil
+}
+
+// foreignFolders are those of dependencies, tools and caches, in which nobody
+// keeps a project of their own.
+var foreignFolders = []string{
+	"node_modules", "vendor", "venv", "__pycache__", "testdata",
+	".git", ".hg", ".svn", ".venv", ".tox", ".terraform", ".pulumi", ".wrangler", ".cache", ".local", ".npm", ".nvm", ".yarn", ".pnpm-store", ".cargo", ".rustup", ".gradle", ".m2", ".idea", ".vscode",
+}
+
+// remove takes the declared stacks out of a project, and reports whether nothing
+// of it is left.
+func (own Declared) remove(p *Project, dir string) bool {
+	if own.Dir == "" || !sameFolder(own.Dir, dir) {
+		return false
+	}
+	p.Stacks = slices.DeleteFunc(p.Stacks, func(s Stack) bool { return slices.Contains(own.Stacks, s.Name) })
+	return len(p.Stacks) == 0
 }
 
 func sameFolder(a, b string) bool {
@@ -132,14 +156,22 @@ func readProject(path, rel string) Project {
 	if project.StackConfigDir != "" {
 		dir = filepath.Join(dir, project.StackConfigDir)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
-	if err != nil || len(files) == 0 {
-		p.Problem = "it has no Pulumi.<stack>.yaml"
-		return p
+	for _, ext := range []string{".yaml", ".yml", ".json"} {
+		files, err := filepath.Glob(filepath.Join(dir, "Pulumi.*"+ext))
+		if err != nil {
+			continue // no file of such a folder can be listed
+		}
+		for _, file := range files {
+			name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "Pulumi."), ext)
+			one := readStack(name, stackfile.File{Path: file, Project: project})
+			if ext != filepath.Ext(path) && one.Problem == "" {
+				one.Problem = "Pulumi does not read " + filepath.Base(file) + " beside " + filepath.Base(path)
+			}
+			p.Stacks = append(p.Stacks, one)
+		}
 	}
-	for _, file := range files {
-		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "Pulumi."), ".yaml")
-		p.Stacks = append(p.Stacks, readStack(name, stackfile.File{Path: file, Project: project}))
+	if len(p.Stacks) == 0 {
+		p.Problem = "it has no Pulumi.<stack>" + filepath.Ext(path)
 	}
 	return p
 }
@@ -214,30 +246,4 @@ func (s *Stack) Take(open stackfile.Opened) {
 	for key, text := range open.Plain {
 		s.Plain[key] = secrets.NewValue([]byte(text))
 	}
-}
-
-var (
-	tomlName = regexp.MustCompile(`(?m)^\s*name\s*=\s*["']([A-Za-z0-9_-]+)["']`)
-	jsonName = regexp.MustCompile(`"name"\s*:\s*"([A-Za-z0-9_-]+)"`)
-	section  = regexp.MustCompile(`(?m)^\s*\[`)
-)
-
-// workerName is the top-level name in a wrangler config; empty where none is
-// found.
-func workerName(path string) string {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	name := jsonName
-	if filepath.Ext(path) == ".toml" {
-		name = tomlName
-		if at := section.FindIndex(raw); at != nil {
-			raw = raw[:at[0]]
-		}
-	}
-	if found := name.FindSubmatch(raw); found != nil {
-		return string(found[1])
-	}
-	return ""
 }

@@ -30,7 +30,8 @@ are copies of it, what is only an identifier, and what a person has to decide.
 Every guess says why. Values are compared in memory and never printed; nothing is
 changed, no service is asked, and no Pulumi CLI is needed.
 
-The passphrase of the stacks comes from PULUMI_CONFIG_PASSPHRASE_FILE, or from an
+The passphrase of the stacks comes from PULUMI_CONFIG_PASSPHRASE, from the file
+that PULUMI_CONFIG_PASSPHRASE_FILE names, or from an
 entry whose name says so. Without one the config secrets are listed, not compared.
 
 Then: edit the file, and
@@ -52,7 +53,7 @@ func (a *app) propose(ctx context.Context, output string, namesOnly bool) (err e
 		output = filepath.Join(a.env.Dir, output)
 	}
 	if _, err := os.Lstat(output); output != "" && err == nil && !a.opts.yes {
-		return misused(typed(append(quotedAll(a.args), "--yes")...), "%s exists, and is not replaced without --yes", output)
+		return misused(a.elsewhere(), "%s exists, and is not replaced without --yes", output)
 	}
 	s, err := a.opened(ctx)
 	if err != nil {
@@ -89,6 +90,19 @@ func (a *app) propose(ctx context.Context, output string, namesOnly bool) (err e
 	return s.proposed(output, text, cat)
 }
 
+// elsewhere is this call with another file to write to, which can be compared
+// with the one that somebody has edited.
+func (a *app) elsewhere() string {
+	words := slices.Clone(a.args)
+	for i, word := range words {
+		_, joined := strings.CutPrefix(word, "--output=")
+		if joined || i > 0 && slices.Contains([]string{"-o", "--output"}, words[i-1]) || strings.HasPrefix(word, "-o") && len(word) > 2 {
+			words[i] += ".new"
+		}
+	}
+	return typed(quotedAll(words)...)
+}
+
 // opened is as much of a session as it takes to read pass: a store and, in a
 // sandbox, its world.
 func (a *app) opened(ctx context.Context) (s *session, err error) {
@@ -117,7 +131,7 @@ func (s *session) inventory(ctx context.Context, namesOnly bool) (inventory.Foun
 	found := inventory.Found{NamesOnly: namesOnly}
 	line := s.progress.Start("projects", "looking for Pulumi projects below "+s.root())
 	var err error
-	if found.Projects, found.Workers, err = inventory.Scan(s.root(), s.project()); err != nil {
+	if found.Projects, found.Workers, err = inventory.Scan(s.root(), inventory.DeclaredIn(s.project(), s.catalog)); err != nil {
 		line.Fail("the projects could not be read")
 		return found, err
 	}
@@ -170,7 +184,7 @@ func (s *session) storeEntries(ctx context.Context, namesOnly bool) ([]inventory
 		line.Fail("no entry could be read")
 		return nil, &worldError{err: firstOf(err), next: "by names alone: go run . catalog init --names-only"}
 	}
-	unread := 0
+	var unread []string
 	for _, p := range paths {
 		e := inventory.Entry{Path: p}
 		content, ok := read[p]
@@ -178,16 +192,34 @@ func (s *session) storeEntries(ctx context.Context, namesOnly bool) ([]inventory
 			e.Problem = "it could not be decrypted"
 		} else if e.Value, err = content.Secret(secrets.FormatLine); err != nil {
 			e.Value, e.Problem = secrets.Value{}, "its first line holds no value that can be used"
+			// gopass keeps the secret of some entries in a field.
+			if v, err := content.Secret(passwordField); err == nil {
+				e.Value, e.Problem, e.Read = v, "", passwordField
+			}
 		}
-		unread += one(!ok)
+		if !ok {
+			unread = append(unread, p)
+		}
 		out = append(out, e)
 	}
-	if unread > 0 {
-		line.Warn(fmt.Sprintf("%d entries read, %d could not be decrypted", len(read), unread))
+	if len(unread) > 0 {
+		line.Warn(fmt.Sprintf("%d entries read, %d could not be decrypted: %s", len(read), len(unread), several(unread)))
 	} else {
 		line.Done(fmt.Sprintf("%d entries read", len(read)))
 	}
 	return out, nil
+}
+
+// passwordField is where gopass keeps a secret that is not on the first line.
+const passwordField secrets.Format = "field:Password"
+
+// several names the first of many.
+func several(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // phrases are what may open the stacks: the given passphrase, and entries whose
