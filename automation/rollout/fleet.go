@@ -77,10 +77,23 @@ func (f *Fleet) Deployable(ctx context.Context, c secrets.Consumer) error {
 }
 
 // Fits says why the consumer would refuse the value under the name, by the
-// limits of its service; nil if it takes it.
+// limits of the destination; nil if it takes it. Config has none of its own: a
+// project's takes what a Scaleway container takes where the catalog says, by the
+// probe, that this entry becomes a variable of one.
 func Fits(c secrets.Consumer, name string, v secrets.Value) error {
-	if h, ok := stacks.HolderOf(c, ""); ok && h.Kind != hosted.Worker {
+	if h, ok := stacks.HolderOf(c, ""); ok {
 		return hosted.Fits(h.Kind, name, v)
+	}
+	if c.Kind != secrets.KindConfig || c.Probe.By != "hash" {
+		return nil
+	}
+	for variable, entry := range c.Probe.Variables {
+		if entry != c.Values[name] {
+			continue
+		}
+		if err := hosted.Fits(hosted.Container, variable, v); err != nil {
+			return fmt.Errorf("container %s: %w", c.Probe.Container, err)
+		}
 	}
 	return nil
 }

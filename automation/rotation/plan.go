@@ -242,7 +242,7 @@ func (r *run) open(ctx context.Context, s secrets.Secret) (*job, error) {
 			return nil, err
 		}
 		if err := e.Check(v); err != nil {
-			return nil, &Error{Reason: Failed, Secret: s.Name, Step: "reading pass", Err: err, Next: []string{"pass edit " + e.Path}}
+			return nil, &Error{Reason: Failed, Secret: s.Name, Step: "reading pass", Err: err, Next: []string{"pass edit " + store.Quote(e.Path)}}
 		}
 		j.current[e.Name()] = v
 	}
@@ -321,30 +321,12 @@ func (r *run) questions(j *job, want services.Credential, withReaders bool) []pr
 	return out
 }
 
-// The limits that a value meets at its consumers (failures 43, apis.md 1.3).
-const (
-	workerLimit    = 5 * 1024
-	containerLimit = 1000
-	actionsLimit   = 48 * 1024
-)
-
-// fits tests new values that are at hand against every consumer's limit.
+// fits tests new values that are at hand against what every destination takes.
 func (r *run) fits(j *job) error {
 	for _, c := range j.secret.Consumers {
-		limit := workerLimit
-		switch c.Kind {
-		case secrets.KindConfig:
-			limit = containerLimit
-		case secrets.KindActions:
-			limit = actionsLimit
-		}
 		for at, name := range c.Values {
-			v := j.goal()[name]
-			if err := rollout.Fits(c, at, v); err != nil {
+			if err := rollout.Fits(c, at, j.goal()[name]); err != nil {
 				return &Error{Reason: Failed, Secret: j.secret.Name, Detail: fmt.Sprintf("the new %s cannot go to %s: %v", name, c.Name, err)}
-			}
-			if v.Len() > limit {
-				return &Error{Reason: Failed, Secret: j.secret.Name, Detail: fmt.Sprintf("the new %s has %d bytes, and %s takes at most %d for %s", name, v.Len(), c.Name, limit, at)}
 			}
 		}
 	}
