@@ -13,6 +13,9 @@ type Catalog struct {
 	Secrets      []Secret      `yaml:"secrets"`
 	Stacks       []Stack       `yaml:"stacks"`
 	Environments []Environment `yaml:"environments"`
+	// Insecure lists hosts (HOST or HOST:PORT) that may be reached over http,
+	// where everybody on the way reads along. Loopback needs no mention.
+	Insecure []string `yaml:"insecure"`
 
 	notices []Notice
 }

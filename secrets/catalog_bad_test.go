@@ -73,7 +73,7 @@ func badTypes() []badCatalog {
 }
 
 func badStores() []badCatalog {
-	const form = "expected a pass path: letters, digits and . _ - with / between, no part beginning with . or -, no .gpg at the end"
+	const form = "expected a pass path: letters, digits, blanks inside and . _ - @ + = with / between, no part beginning with . or -, no .gpg at the end"
 	return []badCatalog{
 		{"covers: [team]", "covers: []", "3:11: store.covers: found no folder, expected at least one folder of the pass store"},
 		{"covers: [team]", "covers: [team, ../x]", `3:18: store.covers[1]: found "../x", ` + form},
@@ -87,7 +87,7 @@ func badStores() []badCatalog {
 		{"read: raw}\n", "read: raw}\n      - {path: team//x}\n", `41:16: secrets[key].entries[team//x].path: found "team//x", ` + form},
 		{"read: raw}\n", "read: raw}\n      - {path: team/.git}\n", `41:16: secrets[key].entries[team/.git].path: found "team/.git", ` + form},
 		{"read: raw}\n", "read: raw}\n      - {path: team/x.gpg}\n", `41:16: secrets[key].entries[team/x.gpg].path: found "team/x.gpg", ` + form},
-		{"read: raw}\n", "read: raw}\n      - {path: 'team/a b'}\n", `41:16: secrets[key].entries[team/a b].path: found "team/a b", ` + form},
+		{"read: raw}\n", "read: raw}\n      - {path: 'team/a:b'}\n", `41:16: secrets[key].entries[team/a:b].path: found "team/a:b", ` + form},
 		{"read: raw}\n", "read: raw}\n      - {path: team/ключ}\n", `41:16: secrets[key].entries[team/ключ].path: found "team/ключ", ` + form},
 		{"read: raw}\n", "read: raw}\n      - {title: x}\n", `41:9: secrets[key].entries[1].path: found nothing, ` + form},
 		{"  - path: team/account\n", "  - path: team/account\n  - path: rotation/x\n", `17:11: identifiers[rotation/x].path: found "rotation/x", expected a path outside rotation/, which this program keeps for itself` + "\n" +

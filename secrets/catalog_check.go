@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"path"
 	"slices"
@@ -41,6 +42,7 @@ func (c *checker) catalog() {
 	c.state(root.key("state"))
 	c.services(root.key("services"))
 	c.environments(root.key("environments"))
+	c.insecure(root.key("insecure"))
 }
 
 // want reports unless ok; nothing is said about a value whose type was wrong.
@@ -110,7 +112,8 @@ func (c *checker) ownPath(at place, p string) {
 	c.unique(at, "path", p)
 	c.text(!inFolder(p, "rotation"), at, p, "a path outside rotation/, which this program keeps for itself")
 	covers := c.cat.Store.Covers
-	c.text(len(covers) == 0 || slices.ContainsFunc(covers, func(folder string) bool { return inFolder(p, folder) }),
+	// An entry in no folder has none that could be covered.
+	c.text(len(covers) == 0 || !strings.Contains(p, "/") || slices.ContainsFunc(covers, func(folder string) bool { return inFolder(p, folder) }),
 		at, p, "a path inside store.covers ("+strings.Join(covers, ", ")+")")
 }
 
@@ -135,6 +138,30 @@ func (c *checker) address(at place, address string) {
 	c.want(ok, at, found, "an http or https address")
 }
 
+// sealedAddress is address for one to which credentials or proofs are sent.
+func (c *checker) sealedAddress(at place, address string) {
+	c.address(at, address)
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil {
+		return
+	}
+	open := isLoopback(u.Hostname()) || slices.Contains(c.cat.Insecure, u.Host) || slices.Contains(c.cat.Insecure, u.Hostname())
+	c.want(open, at, quote(address)+", where everybody on the way reads along",
+		"https (http only on loopback, or with the host in the catalog's list: insecure: ["+u.Host+"])")
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+func (c *checker) insecure(at place) {
+	for i, host := range c.cat.Insecure {
+		u, err := url.Parse("http://" + host)
+		c.text(err == nil && host != "" && u.Host == host && u.Hostname() != "", at.item(i, ""), host, "HOST or HOST:PORT")
+	}
+}
+
 func numberOrNothing(n int) string {
 	if n == 0 {
 		return "nothing"
@@ -150,10 +177,13 @@ func textOrNothing(text string) string {
 }
 
 const (
-	passPathForm = "a pass path: letters, digits and . _ - with / between, no part beginning with . or -, no .gpg at the end"
+	passPathForm = "a pass path: letters, digits, blanks inside and . _ - @ + = with / between, no part beginning with . or -, no .gpg at the end"
 	nameForm     = "a name of lower-case letters, digits and -"
 	variableForm = "a name of letters, digits and _ that begins with no digit"
 )
+
+// IsPassPath reports whether a catalog takes p as the path of an entry.
+func IsPassPath(p string) bool { return isPassPath(p) }
 
 func isPassPath(p string) bool {
 	if strings.HasSuffix(p, ".gpg") {
@@ -161,7 +191,7 @@ func isPassPath(p string) bool {
 	}
 	for part := range strings.SplitSeq(p, "/") {
 		// pass keeps .git and .gpg-id itself; a leading - would read as an option.
-		if part == "" || part[0] == '.' || part[0] == '-' || !madeOf(part, letters+digits+"._-") {
+		if part == "" || part[0] == '.' || part[0] == '-' || strings.TrimSpace(part) != part || !madeOf(part, letters+digits+"._-@+= ") {
 			return false
 		}
 	}

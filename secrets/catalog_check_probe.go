@@ -111,7 +111,7 @@ func (c Consumer) holds(entry string) bool {
 
 func (c *checker) probeAddress(at place, name, address, by string, wanted bool) {
 	if wanted {
-		c.address(at, address)
+		c.sealedAddress(at, address)
 		return
 	}
 	c.want(address == "", at, name, "no "+name+" for by: "+by)

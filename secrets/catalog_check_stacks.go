@@ -74,11 +74,19 @@ func (c *checker) backend(at place, address string) {
 	found, ok := textOrNothing(address), false
 	if u, err := url.Parse(address); err == nil {
 		ok = u.User == nil && (u.Scheme == "s3" && u.Host != "" || u.Scheme == "file" && u.Host+u.Path != "")
-		if u.User != nil {
+		switch {
+		case u.User != nil:
 			found = "an address with a user or password in it"
+		case otherBackends[u.Scheme] != "":
+			found = quote(address) + ", " + otherBackends[u.Scheme] + ", which is not supported"
 		}
 	}
 	c.want(ok, at, found, "s3://BUCKET?… or file://DIR")
+}
+
+// otherBackends are those that the Pulumi CLI has besides.
+var otherBackends = map[string]string{
+	"https": "Pulumi Cloud", "http": "a Pulumi Cloud of one's own", "gs": "Google Cloud Storage", "azblob": "Azure Blob Storage",
 }
 
 // passphrase checks a pass path that need not be an entry of the catalog.
@@ -97,12 +105,12 @@ func (c *checker) services(at place) {
 		if service.api == "" && user >= 0 {
 			c.want(false, own, "nothing", "the API's address, which secret "+c.cat.Secrets[user].Name+" needs")
 		} else if service.api != "" {
-			c.address(own, service.api)
+			c.sealedAddress(own, service.api)
 		}
 	}
 	c.references(at)
 	if s.Scaleway.Registry != "" {
-		c.address(at.key("scaleway").key("registry"), s.Scaleway.Registry)
+		c.sealedAddress(at.key("scaleway").key("registry"), s.Scaleway.Registry)
 	}
 	namespace, image, ok := strings.Cut(s.Scaleway.Image, "/")
 	c.text(s.Scaleway.Image == "" || ok && namespace != "" && image != "", at.key("scaleway").key("image"),

@@ -10,6 +10,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/internal/hint"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // choose decides which entries move and where their new values come from, in
@@ -81,7 +82,7 @@ func (r *run) whole(j *job) error {
 		out.Reason, out.Next = Failed, nil
 		for _, e := range j.secret.Entries {
 			if !j.moves(e.Name()) {
-				out.Next = append(out.Next, "pass edit "+e.Path)
+				out.Next = append(out.Next, "pass edit "+store.Quote(e.Path))
 			}
 		}
 		out.Next = append(out.Next, resumeCommand(r, j).String(), "if the other one stays the same, give both: "+rotateCommand(r, j.secret.Name).With("--value-stdin").String())

@@ -322,7 +322,7 @@ func (r *run) abandon(ctx context.Context, j *job, flaw string) error {
 		out.Next = []string{fresh}
 	}
 	if j.source == fromPass {
-		out.Next = []string{"pass edit " + j.moved[0].Path, fresh}
+		out.Next = []string{"pass edit " + store.Quote(j.moved[0].Path), fresh}
 		return errors.Join(out, r.record(ctx, j, r.standing(j, journal.Abandoned, "the value in pass is not fit: "+flaw)))
 	}
 	e := r.standing(j, journal.Abandoned, "the new value is not fit: "+flaw)

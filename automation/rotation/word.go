@@ -9,6 +9,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // byPerson: only somebody who tries the consumer can say which value it has.
@@ -89,5 +90,5 @@ func (j *job) where() string {
 	if j.back && !j.rolled {
 		at = PreviousPath
 	}
-	return "pass show " + at(j.moved[0].Path)
+	return "pass show " + store.Quote(at(j.moved[0].Path))
 }

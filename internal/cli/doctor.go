@@ -159,6 +159,9 @@ func (a *app) passphraseFinding() finding {
 		return good("passphrase", "pass entry "+cat.State.Passphrase)
 	}
 	f := finding{Name: "passphrase", Fix: "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"}
+	if a.env.Get("PULUMI_CONFIG_PASSPHRASE") != "" {
+		return good("passphrase", "PULUMI_CONFIG_PASSPHRASE")
+	}
 	file := a.env.Get("PULUMI_CONFIG_PASSPHRASE_FILE")
 	if file == "" {
 		f.Detail = "PULUMI_CONFIG_PASSPHRASE_FILE is not set"

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,7 +130,7 @@ func (s *session) openWorld(ctx context.Context) error {
 			return &usageError{text: "this shell still points at a sandbox (" + strings.Join(left, ", ") + "), so it is not clear which world is meant",
 				next: []string{"unset " + strings.Join(left, " "), "or work in the sandbox: add --sandbox=" + a.env.Get("SECRET_ROTATION_SANDBOX")}}
 		}
-		s.http = &http.Client{Transport: agent{next: http.DefaultTransport, run: s.runID}}
+		s.http = &http.Client{Transport: agent{next: directInClear(), run: s.runID}}
 		return nil
 	}
 	line := s.progress.Start("sandbox", "opening "+a.opts.sandbox)
@@ -153,6 +154,19 @@ func (a *app) sandboxDir() string {
 		return a.opts.sandbox
 	}
 	return filepath.Join(a.env.Dir, a.opts.sandbox)
+}
+
+// directInClear is the default transport, but a request over http goes straight
+// to its host: a proxy from the environment would read the credential in it.
+func directInClear() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = func(r *http.Request) (*url.URL, error) {
+		if r.URL.Scheme == "http" {
+			return nil, nil
+		}
+		return http.ProxyFromEnvironment(r)
+	}
+	return t
 }
 
 // agent names the program and the run in every request.
@@ -270,7 +284,8 @@ func (s *session) project() string {
 }
 
 // passphrase of a stack: its own entry of the catalog, else the state's, else
-// the file that the operator's PULUMI_CONFIG_PASSPHRASE_FILE names.
+// what the operator's PULUMI_CONFIG_PASSPHRASE holds or PULUMI_CONFIG_PASSPHRASE_FILE
+// names.
 func (s *session) passphrase(ctx context.Context, stack secrets.Stack) (secrets.Value, error) {
 	for _, path := range []string{stack.Passphrase, s.catalog.State.Passphrase} {
 		if path != "" {
@@ -280,9 +295,15 @@ func (s *session) passphrase(ctx context.Context, stack secrets.Stack) (secrets.
 	if s.sandbox != nil {
 		return s.sandbox.Passphrase(), nil
 	}
+	// As the CLI has it, the passphrase itself comes before the file.
+	if text := s.app.env.Get("PULUMI_CONFIG_PASSPHRASE"); text != "" {
+		v := secrets.NewValue([]byte(text))
+		s.redactor.Add(secrets.NewValue([]byte(strings.TrimSpace(text))))
+		return v, nil
+	}
 	file := s.app.env.Get("PULUMI_CONFIG_PASSPHRASE_FILE")
 	if file == "" {
-		return secrets.Value{}, &usageError{text: "there is no passphrase: neither the catalog (state.passphrase) nor PULUMI_CONFIG_PASSPHRASE_FILE names one",
+		return secrets.Value{}, &usageError{text: "there is no passphrase: neither the catalog (state.passphrase) nor PULUMI_CONFIG_PASSPHRASE_FILE names one, and PULUMI_CONFIG_PASSPHRASE is not set",
 			next: []string{"export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"}}
 	}
 	data, err := os.ReadFile(file)

@@ -10,6 +10,10 @@ import (
 
 const fieldPrefix = "field:"
 
+// gopassHeader is the first line of an entry in gopass's form of 2020, which has
+// its secret in a field.
+const gopassHeader = "GOPASS-SECRET-1.0"
+
 // Entry is one entry of the store with its whole content.
 type Entry struct {
 	Path string
@@ -45,6 +49,11 @@ func (e Entry) Secret(f secrets.Format) (secrets.Value, error) {
 	switch name, isField := strings.CutPrefix(string(f), fieldPrefix); {
 	case f == secrets.FormatLine || f == "":
 		got, _, _ = bytes.Cut(content, []byte("\n"))
+		if string(bytes.TrimRight(got, "\r")) == gopassHeader {
+			// To replace it would leave the old secret in the entry, and in use.
+			return secrets.Value{}, &Error{Kind: Format, Path: e.Path, Op: opRead, Detail: "it begins with " + gopassHeader + ", so its first line is no secret",
+				Next: "write `read: field:Password` for the entry in the catalog"}
+		}
 	case f == secrets.FormatRaw:
 		got = content
 	case isField && name != "":
@@ -66,7 +75,7 @@ func (e Entry) Secret(f secrets.Format) (secrets.Value, error) {
 }
 
 func (e Entry) unusable(kind Kind, why string) error {
-	return &Error{Kind: kind, Path: e.Path, Op: opRead, Detail: why, Next: "pass edit " + e.Path}
+	return &Error{Kind: kind, Path: e.Path, Op: opRead, Detail: why, Next: "pass edit " + shellQuote(e.Path)}
 }
 
 // refused says why the bytes cannot be a secret; it never quotes them.

@@ -35,6 +35,7 @@ func TestSecret(t *testing.T) {
 		"Windows line end, field":  {"x\nuser: hunter2\r\n", "field:user", "", store.Format},
 		"NUL":                      {"hun\x00ter2\n", "line", "", store.Format},
 		"NUL, raw":                 {"hunter2\x00", "raw", "", store.Format},
+		"its form, by its field":   {"GOPASS-SECRET-1.0\nPassword: hunter2\n\nnote\n", "field:Password", "hunter2", ""},
 		"leading blank":            {" hunter2\n", "line", "", store.Format},
 		"trailing blank":           {"hunter2\t\n", "line", "", store.Format},
 		"no such field":            {"x\nuser: hunter2\n", "field:pass", "", store.Format},
@@ -55,6 +56,14 @@ func TestSecret(t *testing.T) {
 			require.Equal(t, c.want, string(got.Reveal()))
 		})
 	}
+}
+
+// The way out of a first line that is no secret is named.
+func TestTheFormOfGopassIsTold(t *testing.T) {
+	_, err := store.NewEntry("a b", secrets.NewValue([]byte("GOPASS-SECRET-1.0\nPassword: hunter2\n"))).Secret("")
+	require.Contains(t, want(t, err, store.Format).Next, "read: field:Password")
+	_, err = store.NewEntry("a b", secrets.NewValue([]byte("\n"))).Secret("")
+	require.Equal(t, "pass edit 'a b'", want(t, err, store.Format).Next)
 }
 
 func TestWithKeepsTheRest(t *testing.T) {
@@ -130,11 +139,11 @@ func FuzzEntry(f *testing.F) {
 }
 
 func TestCheckName(t *testing.T) {
-	for _, good := range []string{"a", "a/b-c/d_e.f", "mail/me@example.com", "a+b", "0", "x.gpg"} {
+	for _, good := range []string{"a", "a/b-c/d_e.f", "mail/me@example.com", "a+b", "a b/c=d", "0", "x.gpg"} {
 		require.NoError(t, store.CheckName(good), good)
 	}
 	for _, bad := range []string{"", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "./a", ".git/x", "a/.gpg-id", "-f", "a/-f",
-		"a b", "a\nb", "a\x00b", "a;b", "$(x)", "a'b", "a\\b", "é", strings.Repeat("a", 201), strings.Repeat("a/", 300) + "a"} {
+		" a", "a ", "a/ b", "a\tb", "a\nb", "a\x00b", "a;b", "$(x)", "a'b", "a\\b", "é", strings.Repeat("a", 201), strings.Repeat("a/", 300) + "a"} {
 		err := store.CheckName(bad)
 		require.ErrorIs(t, err, store.Name, bad)
 		require.Equal(t, "pass ls", want(t, err, store.Name).Next)

@@ -22,9 +22,9 @@ const (
 	entryHidden = "."
 )
 
-// CheckName reports whether path may name an entry: parts of letters, digits
-// and . _ @ + -, separated by single slashes, none beginning with a dot or a
-// dash. pass allows more, but such a name can be taken for an option, for
+// CheckName reports whether path may name an entry: parts of letters, digits,
+// blanks inside and . _ @ + = -, separated by single slashes, none beginning with
+// a dot or a dash. pass allows more, but such a name can be taken for an option, for
 // .git or .gpg-id, or for something outside the store.
 func CheckName(name string) error {
 	bad := func(why string) error {
@@ -44,8 +44,10 @@ func CheckName(name string) error {
 			return bad(fmt.Sprintf("a part of the name is longer than %d bytes", maxPart))
 		case part[0] == '.' || part[0] == '-':
 			return bad("a part of the name begins with a dot or a dash")
+		case strings.TrimSpace(part) != part:
+			return bad("a part of the name begins or ends with a blank")
 		case strings.IndexFunc(part, notInName) >= 0:
-			return bad("only letters, digits and . _ @ + - are allowed")
+			return bad("only letters, digits, blanks and . _ @ + = - are allowed")
 		}
 	}
 	return nil
@@ -56,7 +58,7 @@ func notInName(r rune) bool {
 	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
 		return false
 	}
-	return !strings.ContainsRune("._@+-", r)
+	return !strings.ContainsRune(" ._@+=-", r)
 }
 
 // locate finds the entry's regular file below root and returns its name there.
@@ -107,12 +109,12 @@ func hasLink(root *os.Root, file string) (bool, error) {
 func (s *Store) notThere(root *os.Root, entry string, err error) error {
 	if info, statErr := root.Stat(entry); statErr == nil && info.IsDir() {
 		return &Error{Kind: Folder, Path: entry, Op: opRead, Err: err,
-			Detail: "pass would print its list as if it were the secret", Next: "pass ls " + entry}
+			Detail: "pass would print its list as if it were the secret", Next: "pass ls " + shellQuote(entry)}
 	}
 	if e := fileError(opRead, entry, err).(*Error); e.Kind != Missing && !strings.Contains(e.Detail, "not a directory") {
 		return e
 	}
-	e := &Error{Kind: Missing, Path: entry, Op: opRead, Err: err, Next: "pass insert " + entry}
+	e := &Error{Kind: Missing, Path: entry, Op: opRead, Err: err, Next: "pass insert " + shellQuote(entry)}
 	if near := nearest(entry, list(root)); len(near) > 0 {
 		e.Detail = "did you mean " + strings.Join(near, " or ") + "?"
 		e.Next = "pass ls"
@@ -187,8 +189,11 @@ func list(root *os.Root) []string {
 // shellPath is the file's path, quoted for a shell if it needs that.
 func (s *Store) shellPath(file string) string { return shellQuote(s.dir + "/" + file) }
 
+// Quote is a name as a shell takes it.
+func Quote(name string) string { return shellQuote(name) }
+
 func shellQuote(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return r != '/' && notInName(r) }) < 0 {
+	if strings.IndexFunc(text, func(r rune) bool { return r != '/' && (r == ' ' || notInName(r)) }) < 0 {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

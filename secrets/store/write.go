@@ -177,7 +177,7 @@ func (s *Store) placeable(root *os.Root, c Change) error {
 	case !there && c.Delete:
 		return s.notThere(root, c.Path, err)
 	case there && c.New:
-		return &Error{Kind: Exists, Path: c.Path, Op: opWrite, Detail: "it is not overwritten", Next: "pass show " + c.Path}
+		return &Error{Kind: Exists, Path: c.Path, Op: opWrite, Detail: "it is not overwritten", Next: "pass show " + shellQuote(c.Path)}
 	}
 	if info, err := root.Lstat(file); there && (err != nil || !info.Mode().IsRegular()) {
 		return &Error{Kind: Damaged, Path: c.Path, Op: opWrite, Detail: "not a regular file", Next: "ls -ld " + s.shellPath(file)}
