@@ -56,10 +56,14 @@ func RevocationOf(e journal.Event) RevokedReport {
 // onWord ends a sentence about a revoked value with what it rests on, where that
 // is a person's word.
 func onWord(e journal.Event) string {
-	if by := RevocationOf(e).StatedBy; by != "" {
-		return " (confirmed by " + by + ")"
+	by := RevocationOf(e).StatedBy
+	switch {
+	case by == "":
+		return ""
+	case len(e.StatedEntries) > 0 && len(e.StatedEntries) < len(e.Entries):
+		return " (the end of " + strings.Join(e.StatedEntries, " and ") + " confirmed by " + by + ")"
 	}
-	return ""
+	return " (confirmed by " + by + ")"
 }
 
 // revoked says how the value that leaves ended. Dead is what a service refuses.

@@ -247,3 +247,15 @@ func TestCountProofs(t *testing.T) {
 	}))
 	require.Empty(t, CountProofs(nil))
 }
+
+// A word about one entry is not one about the others.
+func TestOnWord(t *testing.T) {
+	e := journal.Event{Stated: true, StatedBy: "ann", Evidence: "seen", Entries: map[string]journal.Move{"a": {}, "b": {}}}
+	require.Empty(t, onWord(e))
+	e.StatedEntries = []string{"b"}
+	require.Equal(t, " (the end of b confirmed by ann)", onWord(e))
+	require.Equal(t, "dead; b revoked, confirmed by ann", revoked(e))
+	e.StatedEntries = []string{"a", "b"}
+	require.Equal(t, " (confirmed by ann)", onWord(e))
+	require.Equal(t, "revoked, confirmed by ann", revoked(e))
+}
