@@ -61,7 +61,7 @@ func (c *changes) add(m apitype.StepEventMetadata, redact func(string) string) b
 		ch.Op = op
 	}
 	if m.Old != nil && m.New != nil {
-		secret := reflect.DeepEqual(m.Old.Inputs, m.New.Inputs) && m.Old.Type == m.New.Type
+		secret := reflect.DeepEqual(meant(m.Old.Inputs), meant(m.New.Inputs)) && m.Old.Type == m.New.Type
 		// An update that writes a secret may also follow on something else that was
 		// changed outside.
 		ch.SecretOnly = secret && (ch.SecretOnly || !ch.Refreshed)
@@ -74,6 +74,29 @@ func (c *changes) add(m apitype.StepEventMetadata, redact func(string) string) b
 	}
 	slices.Sort(ch.Added)
 	return true
+}
+
+// meant are inputs without what a provider's plugin notes in them for itself:
+// which of them it has filled in.
+func meant(v any) any {
+	const notes = "__defaults"
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for name, value := range v {
+			if name != notes {
+				out[name] = meant(value)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, value := range v {
+			out = append(out, meant(value))
+		}
+		return out
+	}
+	return v
 }
 
 // refreshed takes what a refresh has found, which the engine says at the end of

@@ -92,6 +92,7 @@ type Engine struct {
 	opts      Options
 	processes atomic.Int64
 	slots     slots
+	freeSpace func(dir string) (uint64, error)
 
 	mu      sync.Mutex
 	backend map[string]secrets.Value
@@ -115,7 +116,7 @@ func New(opts Options) *Engine {
 	// Lowering one's own limit cannot fail for want of rights.
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	process.Sweep()
-	return &Engine{opts: opts, backend: opts.BackendEnv, slots: newSlots(runtime.GOMAXPROCS(0), process.FreeMemory())}
+	return &Engine{opts: opts, backend: opts.BackendEnv, slots: newSlots(runtime.GOMAXPROCS(0), process.FreeMemory()), freeSpace: freeSpace}
 }
 
 // UseBackendEnv goes over to other credentials for the backend, from the next

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -66,7 +67,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // wrap classifies an error of our own packages.
 func (s *Stack) wrap(step string, err error) *Error {
 	e := &Error{Kind: Failed, Stack: s.spec.Name, Step: step, Err: err}
+	var damaged *backend.DamagedError
 	switch {
+	case errors.As(err, &damaged):
+		e.Next = s.restore(damaged)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e.Kind = Canceled
 	case errors.Is(err, stackfile.ErrEmptyPassphrase):
@@ -87,6 +91,23 @@ func (s *Stack) wrap(step string, err error) *Error {
 		e.Next = s.keeperNext()
 	}
 	return e
+}
+
+// restore is the command that puts a whole checkpoint in a damaged one's place.
+func (s *Stack) restore(d *backend.DamagedError) string {
+	from, to := d.Backup, d.Key
+	dir, isFolder := strings.CutPrefix(s.address, "file://")
+	dir, _, _ = strings.Cut(dir, "?")
+	if isFolder {
+		to = filepath.Join(dir, to)
+	}
+	switch {
+	case isFolder && d.Backup != "":
+		return "cp '" + filepath.Join(dir, from) + "' '" + to + "'   (no update may run; what the update since has changed, the next one changes again)"
+	case d.Backup != "":
+		return "copy object " + from + " over " + to + " in the state's bucket, or restore an older version of it"
+	}
+	return "restore " + to + " from a backup, or from the stack's newest file in .pulumi/history and .pulumi/backups"
 }
 
 // failure classifies a CLI process that did not end well.

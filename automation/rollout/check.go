@@ -12,6 +12,16 @@ import (
 
 const workersSecret = "cloudflare:index/workersSecret:WorkersSecret"
 
+const cloudflareProvider = "pulumi:providers:cloudflare"
+
+// notDefault: the registry's plugin does not fill this setting in by itself. What
+// it does fill in stands in the state from its first up on, and not after one of
+// the provider that this process serves; neither changes a resource. An account
+// or a host is none of them.
+func notDefault(setting string) bool {
+	return !slices.Contains([]string{"apiClientLogging", "maxBackoff", "minBackoff", "retries", "rps", "version"}, setting)
+}
+
 // Unexpected lists the changes of a preview that are not the expected
 // secret-bearing ones. What is expected: an update whose inputs are the same
 // once secrets are blinded, and in a declared stack the holders' secrets
@@ -35,6 +45,9 @@ func (t *Target) expected(c engine.Change) bool {
 		// and so is what one that was cut off has left. Neither provider deletes what it
 		// replaces (Destroys, official).
 		return c.Op == "create" || c.Op == "update" || c.Op == "replace" && c.SecretOnly && c.Type == workersSecret
+	}
+	if c.Op == "update" && c.Type == cloudflareProvider && !slices.ContainsFunc(c.Diffs, notDefault) {
+		return true
 	}
 	// The stack itself and its default provider, on a first up.
 	return c.Op == "create" && (c.Type == "pulumi:pulumi:Stack" || strings.HasPrefix(c.Type, "pulumi:providers:"))

@@ -41,3 +41,6 @@ func (t *Target) Reload(ctx context.Context) (err error) {
 // Orphans are the CLIs that killed runs have left at work on the stack, by
 // process id; one may not have taken its lock yet.
 func (t *Target) Orphans() []int { return t.stack.Orphans() }
+
+// CheckSpace returns an error where an up of the stack would find its disk full.
+func (t *Target) CheckSpace(ctx context.Context) error { return t.stack.CheckSpace(ctx) }

@@ -27,6 +27,12 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 	if err := r.agreedStill(ctx, jobs); err != nil {
 		return err
 	}
+	for _, t := range r.targets {
+		// A person's step may have taken its time since the plan.
+		if err := t.CheckSpace(ctx); err != nil {
+			return &Error{Reason: Failed, Step: "before deploying", Err: err, Next: r.goOn()}
+		}
+	}
 	for _, j := range jobs {
 		step := stepDeploying
 		if r.verb == toAdopt && !j.rolls {
@@ -35,6 +41,7 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 		if err := r.record(ctx, j, r.standing(j, j.atLeast(journal.Deploying), step+r.targetNames())); err != nil {
 			return err
 		}
+		j.report.Consumers = outdated(j.report.Consumers)
 	}
 	errs := make([]error, len(r.targets))
 	var wg sync.WaitGroup
@@ -42,7 +49,11 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 		wg.Go(func() { errs[i] = r.deployOne(ctx, t) })
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if err != nil && ctx.Err() == nil {
+		r.askAfterFailure(ctx, jobs)
+	}
+	return err
 }
 
 // stepDeploying begins the step that brings values to the stacks and what they
@@ -278,6 +289,7 @@ func (r *run) ask(ctx context.Context, j *job, questions []proof.Question) ([]jo
 			continue
 		}
 		lines[res.Consumer].Fail(fmt.Sprintf("%s: %s", j.secret.Name, res.Answer))
+		res.Detail += r.warned(j, res.Consumer)
 		bad = append(bad, res)
 	}
 	if len(bad) == 0 || r.owed(j, bad) {

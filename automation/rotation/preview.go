@@ -36,6 +36,9 @@ func (r *run) openTargets(ctx context.Context, jobs []*job) error {
 		if err := r.awaitOrphans(ctx, t); err != nil {
 			return err
 		}
+		if err := t.CheckSpace(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }

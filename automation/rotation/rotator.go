@@ -143,6 +143,7 @@ type run struct {
 	// emergency goes on.
 	offline error
 	mu      sync.Mutex
+	ups     upNotes
 }
 
 // verb is what a run is for.
@@ -186,7 +187,10 @@ func (r *run) rotate(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	return r.close(ctx)
+	if err := r.close(ctx); err != nil {
+		return err
+	}
+	return r.ups.lockedError()
 }
 
 // bring takes the values that shall stay to every consumer and makes them

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -80,7 +81,11 @@ func (s *session) createOnly(ctx context.Context) finding {
 			return s.app.bad(name, err)
 		}
 	}
-	if err := s.exclusive(ctx); err != nil {
+	err := backend.CreateOnly(ctx, s.bucket.Load())
+	if errors.Is(err, backend.ErrNoDelete) {
+		return finding{Name: "deleting objects", Detail: err.Error(), Fix: "allow s3:DeleteObject in the bucket's policy for this key"}
+	}
+	if err != nil {
 		return s.app.bad(name, err)
 	}
 	return good(name, "honoured: two operators are kept apart")

@@ -184,7 +184,11 @@ func (s *session) exclusive(ctx context.Context) error {
 	if bucket == nil {
 		return nil // a folder, where link(2) does
 	}
-	return backend.CreateOnly(ctx, bucket)
+	err := backend.CreateOnly(ctx, bucket)
+	if errors.Is(err, backend.ErrNoDelete) && !errors.Is(err, backend.ErrNoCreateOnly) {
+		return nil // nothing that keeps operators apart; doctor tells, and the end of a rotation
+	}
+	return err
 }
 
 // hide keeps values out of everything that is printed from here on.

@@ -15,6 +15,10 @@ import (
 // create it only. Two operators at once would not notice each other there.
 var ErrNoCreateOnly = errors.New("the state backend does not honour create-only writes (If-None-Match: *), so it cannot keep two operators apart: use a backend that does")
 
+// ErrNoDelete: the key may write objects and not delete them. Pulumi's locks stay
+// then, and every later update of the stack finds it locked.
+var ErrNoDelete = errors.New("the state backend's key may not delete objects, so the lock of every update stays: allow s3:DeleteObject")
+
 // probeDir is beside the journal's folders of secrets, whose names never begin
 // with a dot.
 const probeDir = ".rotation/.probe/"
@@ -25,7 +29,8 @@ const probeCleanup = 10 * time.Second
 
 // CreateOnly tries whether the backend honours create-only writes: it writes an
 // object of a random name twice, of which the second must be refused, and
-// deletes it. ErrNoCreateOnly where it is not.
+// deletes it. ErrNoCreateOnly where it is not; ErrNoDelete where all that failed
+// is the removal, for want of the right.
 func CreateOnly(ctx context.Context, b *blob.Bucket) (err error) {
 	key := probeDir + rand.Text()
 	err = create(ctx, b, key)
@@ -63,7 +68,9 @@ func refused(err error) bool {
 func removeProbe(ctx context.Context, b *blob.Bucket, key string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeCleanup)
 	defer cancel()
-	if err := b.Delete(ctx, key); err != nil {
+	if err := b.Delete(ctx, key); denied(err) {
+		return fmt.Errorf("removing %s: %w", key, ErrNoDelete)
+	} else if err != nil {
 		return fmt.Errorf("removing %s from the state backend: %w", key, Explain(err))
 	}
 	return nil

@@ -19,6 +19,8 @@ import (
 type objectServer struct {
 	existing, any int
 	code          string
+	// keeps: it deletes nothing.
+	keeps bool
 
 	mu      sync.Mutex
 	objects map[string]bool
@@ -44,6 +46,11 @@ func (s *objectServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer = http.StatusNotFound
 		}
 	case http.MethodDelete:
+		if s.keeps {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte("<Error><Code>AccessDenied</Code><Message>m</Message></Error>"))
+			return
+		}
 		delete(s.objects, r.URL.Path)
 		answer = http.StatusNoContent
 	}
@@ -103,4 +110,17 @@ func TestCreateOnlyInAFolder(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, b.Close()) }()
 	require.NoError(t, CreateOnly(t.Context(), b))
+}
+
+// A key that may not delete leaves Pulumi's locks: told apart from all else.
+func TestAKeyThatMayNotDelete(t *testing.T) {
+	server := &objectServer{existing: http.StatusPreconditionFailed, code: "PreconditionFailed", keeps: true}
+	err := CreateOnly(t.Context(), server.bucket(t))
+	require.ErrorIs(t, err, ErrNoDelete)
+	require.NotErrorIs(t, err, ErrNoCreateOnly)
+
+	server = &objectServer{keeps: true}
+	err = CreateOnly(t.Context(), server.bucket(t))
+	require.ErrorIs(t, err, ErrNoCreateOnly)
+	require.ErrorIs(t, err, ErrNoDelete)
 }

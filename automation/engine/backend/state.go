@@ -32,6 +32,8 @@ type State struct {
 	// "creating URN".
 	Pending   []string
 	Resources []Resource
+	// Size is the checkpoint's, in bytes.
+	Size int64
 }
 
 // Lock says who is updating a stack. Where the object cannot be read, all but
@@ -95,10 +97,37 @@ func Read(ctx context.Context, b *blob.Bucket, project, stack string) (State, er
 		if err != nil {
 			return State{}, fmt.Errorf("reading the state of %s: %w", stack, Explain(err))
 		}
-		st.Exists = true
-		return st, st.decode(raw, stack)
+		st.Exists, st.Size = true, int64(len(raw))
+		if err := st.decode(raw, stack); err != nil {
+			return st, damaged(ctx, b, stack, stackDir+project+"/"+stack+ext)
+		}
+		return st, nil
 	}
 	return st, nil
+}
+
+// DamagedError: a stack's state is no checkpoint, as a disk that was full leaves
+// it. Key is the object's in the backend; Backup is the key of the checkpoint
+// before it where that can be read, else empty.
+type DamagedError struct{ Stack, Key, Backup string }
+
+// Error names the object and what to put in its place.
+func (e *DamagedError) Error() string {
+	text := fmt.Sprintf("reading the state of %s: it is not a Pulumi checkpoint (%s)", e.Stack, e.Key)
+	if e.Backup != "" {
+		text += "; the one before it is whole (" + e.Backup + ")"
+	}
+	return text
+}
+
+// damaged looks for the copy that the CLI keeps beside a checkpoint.
+func damaged(ctx context.Context, b *blob.Bucket, stack, key string) error {
+	e := &DamagedError{Stack: stack, Key: key}
+	var before State
+	if raw, err := readWhole(ctx, b, key+".bak"); err == nil && before.decode(raw, stack) == nil {
+		e.Backup = key + ".bak"
+	}
+	return e
 }
 
 // An update that goes on in another process writes its objects' attributes in

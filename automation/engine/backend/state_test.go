@@ -58,7 +58,7 @@ func TestReadState(t *testing.T) {
 				"locks/organization/shop/dev/3.json":  `{}`})
 			st, err := Read(context.Background(), b, "shop", "prod")
 			require.NoError(t, err)
-			require.Equal(t, State{Exists: true, Pending: []string{"creating urn:a"},
+			require.Equal(t, State{Exists: true, Size: int64(len(object[1])), Pending: []string{"creating urn:a"},
 				Resources: []Resource{{URN: "urn:s", Type: "pulumi:pulumi:Stack"},
 					{URN: "urn:w", Type: "cloudflare:index/workersSecret:WorkersSecret", ID: "abc/w/NAME", RetainOnDelete: true},
 					{URN: "urn:d", Type: "random:index/randomString:RandomString", Delete: true}},

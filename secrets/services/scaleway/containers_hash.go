@@ -50,14 +50,18 @@ type hashedContainer struct {
 	Updated   time.Time   `json:"updated_at"`
 }
 
-// hashed judges the status. Error text is the service's and is not repeated.
+// hashed judges the status, with the reason that the service gives.
 func (h hashedContainer) hashed() Hashed {
 	out := Hashed{Hashes: h.Secrets}
+	reason := ""
+	if h.Error != nil && *h.Error != "" {
+		reason = ": " + services.Printable(*h.Error)
+	}
 	switch {
 	case h.Status != "ready":
-		out.Unfit = fmt.Sprintf("it is not ready (status %.20q), so what runs may be older than what it was given", h.Status)
-	case h.Error != nil && *h.Error != "":
-		out.Unfit = "its last deployment failed, so what runs may be older than what it was given"
+		out.Unfit = fmt.Sprintf("it is not ready (status %.20q), so what runs may be older than what it was given%s", h.Status, reason)
+	case reason != "":
+		out.Unfit = "its last deployment failed, so what runs may be older than what it was given" + reason
 	}
 	return out
 }
