@@ -29,6 +29,10 @@ type Coverage struct {
 	Ignore []string `yaml:"ignore"`
 }
 
+// Placeholder stands in a proposed catalog for what nobody but its author knows. A
+// catalog that still has one is refused.
+const Placeholder = "REPLACE-ME"
+
 // State is the Pulumi state backend, which also holds the journal.
 type State struct {
 	// URL as the Pulumi CLI takes it: s3://BUCKET?… or file://DIR.

@@ -112,6 +112,7 @@ func badRest() []badCatalog {
 	const entry = "expected the path of an entry or identifier of this catalog"
 	return []badCatalog{
 		{"url: s3://bucket?region=fr-par", "url: 's3://'", `6:8: state.url: found "s3://", expected s3://BUCKET?… or file://DIR`},
+		{"url: s3://bucket?region=fr-par", "url: file:///REPLACE-ME", `6:8: state.url: found "file:///REPLACE-ME", which was to be replaced, expected s3://BUCKET?… or file://DIR`},
 		{"  accessKey: team/key/id\n", "", `6:3: state.accessKey: found nothing, ` + entry},
 		{"  accessKey: team/key/id\n", "  accessKey: team/key/ID\n", `7:14: state.accessKey: found "team/key/ID", ` + entry},
 		{"token: team/cf", "token: team/other", `12:12: services.cloudflare.token: found "team/other", ` + entry},

@@ -81,6 +81,9 @@ func (c *checker) backend(at place, address string) {
 			found = quote(address) + ", " + otherBackends[u.Scheme] + ", which is not supported"
 		}
 	}
+	if strings.Contains(address, Placeholder) {
+		found, ok = textOrNothing(address)+", which was to be replaced", false
+	}
 	c.want(ok, at, found, "s3://BUCKET?… or file://DIR")
 }
 

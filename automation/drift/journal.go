@@ -14,6 +14,7 @@ import (
 
 // journal looks at every secret's record: whole, finished, paid, not too old.
 func (s *scene) journal(ctx context.Context, out *sheet) {
+	s.unused(ctx, out)
 	for _, st := range s.standing(ctx) {
 		name := st.Secret.Name
 		if st.Err == nil {
@@ -32,6 +33,18 @@ func (s *scene) journal(ctx context.Context, out *sheet) {
 		s.unrecorded(ctx, st, out)
 		owed(st, out)
 		aged(st, out)
+	}
+}
+
+// unused tells of a state that holds nothing of the catalog, where no secret has a
+// record either: nothing that is read from it says anything then.
+func (s *scene) unused(ctx context.Context, out *sheet) {
+	all := s.standing(ctx)
+	if !s.whole() || slices.ContainsFunc(all, func(st rotation.Standing) bool { return st.Err != nil || st.Last.Number > 0 }) {
+		return
+	}
+	if err := s.Fleet.Used(ctx); err != nil {
+		out.gap("state", err, "go run . doctor")
 	}
 }
 
@@ -83,9 +96,9 @@ func (s *scene) unrecorded(ctx context.Context, st rotation.Standing, out *sheet
 func owed(st rotation.Standing, out *sheet) {
 	name := st.Secret.Name
 	if st.Unfinished() && st.Last.Number > 0 {
-		detail := fmt.Sprintf("rotation %s stopped at %s (%s) on %s", st.Last.Rotation, st.Last.State, st.Last.Step, st.Last.Time.UTC().Format(time.DateTime))
+		detail := fmt.Sprintf("rotation %s stopped at %s (%s) on %s", st.Last.Rotation, st.Last.State, st.Last.Step, Moment(st.Last.Time))
 		if st.Last.State == journal.Grace {
-			detail = "the grace of rotation " + st.Last.Rotation + " is over since " + st.Last.GraceUntil.UTC().Format(time.DateTime) + ", and the old value is not retired"
+			detail = "the grace of rotation " + st.Last.Rotation + " is over since " + Moment(st.Last.GraceUntil) + ", and the old value is not retired"
 		}
 		f := Finding{Code: UnfinishedRotation, Subject: name, Secret: name, Severity: Error, Detail: detail}
 		out.find(f.mendedBy(Repair{goOn(st), name}))
@@ -107,7 +120,7 @@ func aged(st rotation.Standing, out *sheet) {
 	case st.Waits():
 		return
 	case st.Overdue():
-		f.Detail = fmt.Sprintf("it is %s old, %s is the most; due since %s", days(st.Age()), st.Secret.MaxAge, st.Due().UTC().Format(time.DateOnly))
+		f.Detail = fmt.Sprintf("it is %s old, %s is the most; due since %s", days(st.Age()), st.Secret.MaxAge, Day(st.Due()))
 	case st.Since.IsZero() && st.Secret.MaxAge > 0:
 		f.Detail = "nothing tells how old it is, and it may be " + st.Secret.MaxAge.String() + " old at most"
 	default:

@@ -29,6 +29,7 @@ const (
 	NoLanguage Kind = "no-language" // the program's language plugin is missing
 	NoPlugin   Kind = "no-plugin"   // a provider's plugin is missing
 	Conflict   Kind = "conflict"    // somebody else's change, or a half-done update, is in the way
+	NoState    Kind = "no-state"    // the state's folder is not there
 	Disk       Kind = "disk"        // no space left
 	Busy       Kind = "busy"        // a service has not finished an earlier change of a resource
 	Failed     Kind = "failed"      // all else
@@ -77,6 +78,8 @@ func (s *Stack) wrap(step string, err error) *Error {
 		e.Kind, e.Next = Passphrase, "put a passphrase into the file named by PULUMI_CONFIG_PASSPHRASE_FILE, or name its pass entry in the catalog"
 	case errors.Is(err, stackfile.ErrPassphrase):
 		e.Kind, e.Next = Passphrase, "name the stack's own passphrase in the catalog (stacks: passphrase), or set PULUMI_CONFIG_PASSPHRASE_FILE"
+	case errors.Is(err, backend.ErrNoFolder):
+		e.Kind, e.Next = NoState, "correct the state's address in the catalog (state: url, or the stack's backend), or make the folder"
 	case errors.Is(err, backend.ErrAuth):
 		e.Kind, e.Next = Auth, "run `go run . doctor`: it tries the state backend's credentials"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -13,7 +13,7 @@ import (
 )
 
 // unknownState stands where nothing names the state; it is made to be replaced.
-const unknownState = "file:///REPLACE-ME"
+const unknownState = "file:///" + secrets.Placeholder
 
 // page is the text of a catalog as it is written.
 type page struct{ strings.Builder }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
@@ -26,7 +27,7 @@ func (a *app) catalogCommand() *cobra.Command {
 			for _, n := range c.Notices() {
 				_, _ = fmt.Fprintf(a.env.Stderr, "%s %s\n", a.style().Warn("notice:"), n)
 			}
-			_, err := fmt.Fprintf(a.env.Stdout, "%d secrets, %d identifiers, %d stacks: valid\n", len(c.Secrets), len(c.Identifiers), len(c.Stacks))
+			_, err := fmt.Fprintf(a.env.Stdout, "%s: valid\n", contents(c))
 			return err
 		}),
 		a.catalogSub("graph", "Draw secret -> consumer in Mermaid", func(c *secrets.Catalog) error {
@@ -42,6 +43,11 @@ func (a *app) catalogCommand() *cobra.Command {
 		}},
 	)
 	return cmd
+}
+
+// contents says what a catalog holds.
+func contents(c *secrets.Catalog) string {
+	return ui.Count(len(c.Secrets), "secret", "secrets") + ", " + ui.Count(len(c.Identifiers), "identifier", "identifiers") + ", " + ui.Count(len(c.Stacks), "stack", "stacks")
 }
 
 // validDocument is the JSON form of a catalog that holds; one that does not is

@@ -88,7 +88,7 @@ func (s *session) beyond(ctx context.Context, local []finding) (out []finding) {
 	if s.catalog, err = a.loadCatalog(); err != nil {
 		return []finding{a.bad("catalog", err)}
 	}
-	out = append(out, good("catalog", fmt.Sprintf("%d secrets, %d stacks", len(s.catalog.Secrets), len(s.catalog.Stacks))))
+	out = append(out, good("catalog", ui.Count(len(s.catalog.Secrets), "secret", "secrets")+", "+ui.Count(len(s.catalog.Stacks), "stack", "stacks")))
 	if err = s.openWorld(ctx); err != nil {
 		return append(out, a.bad("world", err))
 	}
@@ -109,6 +109,9 @@ func (s *session) beyond(ctx context.Context, local []finding) (out []finding) {
 	bucket, usable := s.bucketFindings(ctx)
 	if out = append(out, bucket...); !usable {
 		missing = "the state's bucket"
+	}
+	if usable {
+		out = append(out, s.stateFinding(ctx)...)
 	}
 	out = append(out, s.credentials(ctx)...)
 	for _, f := range local {
@@ -289,7 +292,19 @@ func (s *session) stacks(ctx context.Context) []finding {
 func good(name, detail string) finding { return finding{Name: name, OK: true, Detail: detail} }
 
 func (a *app) bad(name string, err error) finding {
-	return finding{Name: name, Detail: err.Error(), Fix: a.nextOf(err)[0]}
+	f := finding{Name: name, Detail: err.Error(), Fix: a.nextOf(err)[0]}
+	if strings.Contains(f.Fix, "go run . doctor") {
+		f.Fix = "" // this is doctor: what it says of it stands above
+	}
+	return f
+}
+
+// stateFinding says that the state holds nothing of the catalog; none where it does.
+func (s *session) stateFinding(ctx context.Context) []finding {
+	if err := s.unusedState(ctx, s.records().Status(ctx)); err != nil {
+		return []finding{s.app.bad("state", err)}
+	}
+	return nil
 }
 
 func allGood(findings []finding) bool {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/inventory"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
 
@@ -77,7 +79,8 @@ func (a *app) propose(ctx context.Context, output string, namesOnly bool) (err e
 	if name == "" {
 		name = "the proposal"
 	}
-	cat, err := secrets.Parse(name, text)
+	// What is to be replaced by its author holds nothing else up.
+	cat, err := secrets.Parse(name, bytes.ReplaceAll(text, []byte(secrets.Placeholder), []byte("replaced")))
 	if err != nil {
 		return fmt.Errorf("the proposal does not hold, which is a fault of this program; nothing was written: %w", err)
 	}
@@ -153,9 +156,9 @@ func (s *session) inventory(ctx context.Context, namesOnly bool) (inventory.Foun
 	}
 	switch {
 	case open > 0 && len(phrases) == 0:
-		line.Warn(fmt.Sprintf("the config of %d stacks was not compared: there is no passphrase; export PULUMI_CONFIG_PASSPHRASE_FILE=FILE and call again", open))
+		line.Warn(fmt.Sprintf("the config of %s was not compared: there is no passphrase; export PULUMI_CONFIG_PASSPHRASE_FILE=FILE and call again", ui.Count(open, "stack", "stacks")))
 	case open > 0:
-		line.Warn(fmt.Sprintf("%d config secrets compared; the config of %d stacks could not be opened", compared, open))
+		line.Warn(fmt.Sprintf("%s compared; the config of %s could not be opened", ui.Count(compared, "config secret", "config secrets"), ui.Count(open, "stack", "stacks")))
 	default:
 		line.Done(fmt.Sprintf("%d config secrets compared", compared))
 	}
@@ -176,7 +179,7 @@ func (s *session) storeEntries(ctx context.Context, namesOnly bool) ([]inventory
 		for _, p := range paths {
 			out = append(out, inventory.Entry{Path: p})
 		}
-		line.Done(fmt.Sprintf("%d entries, by name only", len(out)))
+		line.Done(ui.Count(len(out), "entry", "entries") + ", by name only")
 		return out, nil
 	}
 	read, err := s.store.ReadAll(ctx, paths)
@@ -203,9 +206,9 @@ func (s *session) storeEntries(ctx context.Context, namesOnly bool) ([]inventory
 		out = append(out, e)
 	}
 	if len(unread) > 0 {
-		line.Warn(fmt.Sprintf("%d entries read, %d could not be decrypted: %s", len(read), len(unread), several(unread)))
+		line.Warn(fmt.Sprintf("%s read, %d could not be decrypted: %s", ui.Count(len(read), "entry", "entries"), len(unread), several(unread)))
 	} else {
-		line.Done(fmt.Sprintf("%d entries read", len(read)))
+		line.Done(ui.Count(len(read), "entry", "entries") + " read")
 	}
 	return out, nil
 }
@@ -277,14 +280,18 @@ func (s *session) proposed(output string, text []byte, cat *secrets.Catalog) err
 			return err
 		}
 	}
+	whole, said := true, "valid"
+	if bytes.Contains(text, []byte(secrets.Placeholder)) {
+		whole, said = false, "replace "+secrets.Placeholder+" in it"
+	}
 	switch {
 	case s.app.opts.json:
-		return printJSON(s.out, proposedDocument{validDocument{Valid: true, Secrets: len(cat.Secrets), Identifiers: len(cat.Identifiers), Stacks: len(cat.Stacks)}, output, string(text)})
+		return printJSON(s.out, proposedDocument{validDocument{Valid: whole, Secrets: len(cat.Secrets), Identifiers: len(cat.Identifiers), Stacks: len(cat.Stacks)}, output, string(text)})
 	case output == "":
 		_, err := s.out.Write(text)
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "%s: %d secrets, %d identifiers, %d stacks: valid\n", output, len(cat.Secrets), len(cat.Identifiers), len(cat.Stacks))
+	_, err := fmt.Fprintf(s.out, "%s: %s: %s\n", output, contents(cat), said)
 	s.app.opts.catalog = output
 	for _, next := range []string{"catalog validate", "status", "adopt --preview"} {
 		_, _ = fmt.Fprintf(s.out, "  next: %s\n", s.app.inPlace("go run . "+next))

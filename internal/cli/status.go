@@ -30,7 +30,8 @@ the journal and pass's git history only: no service and no consumer is asked
 
 The age counts from the last rotation that ended with the proven death of the
 old value; where there is none, from the entry's last change in pass.
-Exit codes: 0 ok, 1 failed, 2 usage, 4 the record of a secret could not be read.`,
+Exit codes: 0 ok, 1 failed, 2 usage, 4 the record of a secret could not be read,
+or the state holds nothing of the catalog.`,
 		Example: `  go run . status
   go run . status --json
   go run . status --sandbox`,
@@ -46,6 +47,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 4 the record of a secret could not be read.
 			if lost := lostState(rows); lost != nil && !a.opts.json {
 				return errors.Join(lost, s.close())
 			}
+			unused := s.unusedState(cmd.Context(), rows)
 			if a.opts.json {
 				err = printJSON(s.out, statusDocument(rows, loose))
 			} else {
@@ -54,7 +56,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 4 the record of a secret could not be read.
 			if slices.ContainsFunc(rows, func(r rotation.Standing) bool { return r.Err != nil }) {
 				err = errors.Join(err, &statusError{exitCannotTell})
 			}
-			return errors.Join(err, s.close())
+			return errors.Join(unused, err, s.close())
 		},
 	}
 }
@@ -72,6 +74,19 @@ func lostState(rows []rotation.Standing) error {
 		return nil
 	}
 	return &codedError{fmt.Errorf("no record can be read: %w", lost), exitCannotTell}
+}
+
+// unusedState says that nothing of the catalog is in the state at all, where no
+// secret has a record: its address is the likeliest slip, and everything would look
+// as if nothing were to be done.
+func (s *session) unusedState(ctx context.Context, rows []rotation.Standing) error {
+	if slices.ContainsFunc(rows, func(r rotation.Standing) bool { return r.Err != nil || r.Last.Number > 0 }) {
+		return nil
+	}
+	if err := s.fleet().Used(ctx); err != nil {
+		return &codedError{err, exitCannotTell}
+	}
+	return nil
 }
 
 // uncommitted are the stacks' config files that git has not seen as they stand.
@@ -234,7 +249,7 @@ func summary(rows []rotation.Standing, loose []drift.Finding) string {
 		}
 	}
 	if len(parts) == 0 {
-		return fmt.Sprintf("%d secrets, nothing to do", len(rows))
+		return ui.Count(len(rows), "secret", "secrets") + ", nothing to do"
 	}
 	return strings.Join(parts, ", ")
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,6 +27,8 @@ import (
 var (
 	// ErrAuth: the backend refuses the credentials, or there are none.
 	ErrAuth = errors.New("the state backend refuses the credentials")
+	// ErrNoFolder: a file:// address names a folder that is not there.
+	ErrNoFolder = errors.New("there is no such folder")
 	// ErrLegacy: the state has the layout from before projects.
 	ErrLegacy = errors.New("the state has the old layout without projects: run `pulumi state upgrade` once")
 	// ErrUnsupported: the address is not one that can be read here.
@@ -118,6 +121,9 @@ func Open(ctx context.Context, address string, env map[string]secrets.Value, cli
 	case "file":
 		mend(filepath.FromSlash(u.Path))
 		bucket, err := fileblob.OpenBucket(filepath.FromSlash(u.Path), &fileblob.Options{NoTempDir: true})
+		if _, missing := os.Stat(filepath.FromSlash(u.Path)); err != nil && errors.Is(missing, fs.ErrNotExist) {
+			return nil, fmt.Errorf("opening the state backend: %s: %w", filepath.FromSlash(u.Path), ErrNoFolder)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("opening the state backend: %w", err)
 		}
