@@ -105,7 +105,14 @@ func (s *scene) accepting(subject string) string { return s.acceptance(GapCode, 
 func (s *scene) acceptance(code Code, subject string) string {
 	// What others have named is no pattern.
 	literal := strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(subject)
-	return fmt.Sprintf("go run . drift accept %s --until %s --reason TEXT", quoted(string(code)+":"+literal), s.Now().AddDate(0, 3, 0).Format(time.DateOnly))
+	command := fmt.Sprintf("go run . drift accept %s --until %s --reason TEXT", quoted(string(code)+":"+literal), s.Now().AddDate(0, 3, 0).Format(time.DateOnly))
+	for _, dir := range s.Search {
+		// The same has to be looked through to find it again.
+		if strings.HasPrefix(subject, "file/") && dir != s.Folders.Root {
+			command += " --search " + quoted(dir)
+		}
+	}
+	return command
 }
 
 func (s *scene) list(ctx context.Context, h hosted.Holder) ([]string, error) {

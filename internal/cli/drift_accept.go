@@ -12,6 +12,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/drift"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/internal/near"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
@@ -20,6 +21,7 @@ import (
 type acceptOptions struct {
 	until, reason string
 	off, list     bool
+	search        []string
 }
 
 func (a *app) acceptCommand() *cobra.Command {
@@ -30,7 +32,8 @@ func (a *app) acceptCommand() *cobra.Command {
 		Long: `Takes a finding out of drift's answer, exit code and notifications until a day.
 It stays in the report, with who accepted it and why. CODE:SUBJECT is as drift
 prints it; in SUBJECT * stands for one element, and a /** at its end for all that
-is below. unknown:SUBJECT accepts that something cannot be checked.
+is below. unknown:SUBJECT accepts that something cannot be checked. The check is
+run first: what it does not find is refused.
 
 The record is in the journal, beside the rotations' own. --off withdraws it,
 --list shows all.`,
@@ -43,6 +46,7 @@ The record is in the journal, beside the rotations' own. --off withdraws it,
 	f := cmd.Flags()
 	f.StringVar(&o.until, "until", "", "`DATE` (2027-06-30) until which, or a span from now (90d)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` for those who read the report")
+	f.StringArrayVar(&o.search, "search", nil, "look for copies in the .env files below `DIR` (default: --root); may be repeated")
 	f.BoolVar(&o.off, "off", false, "withdraw what was accepted")
 	f.BoolVar(&o.list, "list", false, "show what is accepted")
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -67,20 +71,26 @@ func (a *app) accept(ctx context.Context, args []string, o acceptOptions) (err e
 	} else if len(args) > 0 {
 		return misused("go run . drift accept --list", "--list takes no argument")
 	}
-	s, err := a.light(ctx)
+	open := a.light
+	if !o.list && !o.off {
+		open = a.open // the check is run
+	}
+	s, err := open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	s.progress.Close()
 	if !o.list {
-		if err := s.acceptable(ctx, wanted); err != nil {
+		err := s.acceptable(ctx, wanted, o.search)
+		s.progress.Close()
+		if err != nil {
 			return err
 		}
 		if err := s.journal.Accept(ctx, wanted); err != nil {
 			return err
 		}
 	}
+	s.progress.Close()
 	all, err := s.journal.Accepted(ctx)
 	if err != nil {
 		return err
@@ -88,10 +98,15 @@ func (a *app) accept(ctx context.Context, args []string, o acceptOptions) (err e
 	return s.printAccepted(all)
 }
 
-// acceptable refuses the withdrawal of what nobody has accepted.
-func (s *session) acceptable(ctx context.Context, a journal.Acceptance) error {
+// acceptable refuses the acceptance of what a check does not find, and the
+// withdrawal of what nobody has accepted.
+func (s *session) acceptable(ctx context.Context, a journal.Acceptance, search []string) error {
 	if !a.Off {
-		return nil
+		found, err := s.check(ctx, driftOptions{search: search})
+		if err != nil {
+			return err
+		}
+		return notFoundNow(found, a, time.Now())
 	}
 	all, err := s.journal.Accepted(ctx)
 	if err != nil {
@@ -101,6 +116,19 @@ func (s *session) acceptable(ctx context.Context, a journal.Acceptance) error {
 		return nil
 	}
 	return misused("go run . drift accept --list", "%s:%s is not accepted", a.Code, a.Subject)
+}
+
+// notFoundNow is nil if the check has found what is to be accepted: what is accepted
+// and not there would hide what comes later, or, with a slip in it, nothing.
+func notFoundNow(found drift.Report, a journal.Acceptance, now time.Time) error {
+	if found.Covered(a, now) {
+		return nil
+	}
+	wanted := a.Code + ":" + a.Subject
+	if meant := near.Nearest(wanted, found.Keys()); meant != "" && meant != wanted {
+		return misused("go run . drift accept "+quoted(meant)+" --until DATE --reason TEXT", "drift finds nothing that %q is for; did you mean %s?", wanted, meant)
+	}
+	return misused("go run . drift", "drift finds nothing that %q is for; it prints CODE:SUBJECT of what it finds", wanted)
 }
 
 // acceptance reads the arguments.
