@@ -148,7 +148,7 @@ func (s *scene) deployed(d declared, all []cloudflare.Version, now cloudflare.De
 			"; find out why, then deploy the newest version (wrangler versions deploy) or the older code anew (wrangler deploy)",
 		Fix: "wrangler deployments list --name " + d.holder.Name}
 	if now.TriggeredBy == "rollback" {
-		f.Severity, f.Detail = Error, "the code was rolled back on "+now.Created.UTC().Format(time.DateTime)+", and the secrets with it; "+f.Detail
+		f.Severity, f.Detail = Error, "the code was rolled back on "+Moment(now.Created)+", and the secrets with it; "+f.Detail
 	}
 	out.find(f)
 }
@@ -166,7 +166,7 @@ func (s *scene) versions(ctx context.Context, d declared, all []cloudflare.Versi
 		}
 		if v.Created.After(since.Add(skew)) {
 			f := Finding{Code: ForeignChange, Subject: at, Severity: Warning, stack: s.stackAt(d), holder: at,
-				Detail: fmt.Sprintf("somebody changed its secrets on %s (version %s, by %s through %s), and it was no rotation", v.Created.UTC().Format(time.DateTime), v.ID, orSomebody(v.Author), v.Source)}
+				Detail: fmt.Sprintf("somebody changed its secrets on %s (version %s, by %s through %s), and it was no rotation", Moment(v.Created), v.ID, orSomebody(v.Author), v.Source)}
 			out.find(f.mendedBy(s.known(ctx, secretAt(d))))
 			break
 		}
@@ -241,7 +241,7 @@ func (s *scene) set(ctx context.Context, d declared, spans []span, since time.Ti
 		}
 		o := d.names[name]
 		f := Finding{Code: ForeignChange, Subject: subject(d.holder) + "/" + name, Secret: o.secret, Severity: Warning, stack: o.stack,
-			Detail: "somebody set it on " + when.UTC().Format(time.DateTime) + ", and it was no rotation; GitHub shows no value, so which one it has is not known"}
+			Detail: "somebody set it on " + Moment(when) + ", and it was no rotation; GitHub shows no value, so which one it has is not known"}
 		out.find(f.mendedBy(s.known(ctx, o.secret)))
 	}
 }

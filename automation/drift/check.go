@@ -319,7 +319,7 @@ func (s *scene) busy(ctx context.Context, began []rotation.Standing) activity {
 		if errors.As(holding, &held) && !s.underWay(held) {
 			// Somebody left it at a question: nothing of it is in progress.
 			a.stuck = append(a.stuck, Finding{Code: UnfinishedRotation, Subject: sec.Name, Secret: sec.Name, Severity: Error,
-				Detail: fmt.Sprintf("%s works on it since %s, and says so until %s: too long for a rotation", held.Holder, held.Since.UTC().Format(time.DateTime), held.Free.UTC().Format(time.DateTime)),
+				Detail: fmt.Sprintf("%s works on it since %s, and says so until %s: too long for a rotation", held.Holder, Moment(held.Since), Moment(held.Free)),
 				Fix:    "go run . history --secret " + sec.Name})
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/fault"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -81,7 +80,7 @@ func (s *scene) endpoints(ctx context.Context, sec secrets.Secret, cred services
 	for _, e := range all {
 		if was, ok := newest[e.URL]; ok && !e.Disabled && !was.Disabled {
 			out.find(Finding{Code: UnlistedCredential, Subject: sec.Service + "/" + plain(was.ID), Secret: sec.Name, Severity: Warning, Fix: byHand(sec.Dashboard.URL, "of the webhook endpoints "+was.ID+" and "+e.ID+" delete the one whose signing secret is not in pass"),
-				Detail: fmt.Sprintf("webhook endpoint %s (made on %s) has the same address as %s, so two signing secrets are valid, and pass holds one", was.ID, was.Created.UTC().Format(time.DateOnly), e.ID)})
+				Detail: fmt.Sprintf("webhook endpoint %s (made on %s) has the same address as %s, so two signing secrets are valid, and pass holds one", was.ID, Day(was.Created), e.ID)})
 		}
 		if !e.Disabled {
 			newest[e.URL] = e
@@ -280,7 +279,7 @@ func (s *scene) ends(i services.Issued, name, secret string, out *sheet) {
 	if i.Expires.IsZero() || i.Expires.After(s.Now().Add(soon)) {
 		return
 	}
-	f := Finding{Code: Expiring, Subject: secret, Secret: secret, Severity: Warning, Detail: "its credential " + name + " ends on " + i.Expires.UTC().Format(time.DateTime)}
+	f := Finding{Code: Expiring, Subject: secret, Secret: secret, Severity: Warning, Detail: "its credential " + name + " ends on " + Moment(i.Expires)}
 	out.find(f.mendedBy(Repair{Renew, secret}))
 }
 
@@ -289,10 +288,10 @@ func (s *scene) ends(i services.Issued, name, secret string, out *sheet) {
 func (s *scene) stranger(service string, sec secrets.Secret, i services.Issued, name string, out *sheet) {
 	used := "when it was last used is not known"
 	if !i.LastUsed.IsZero() {
-		used = "last used on " + i.LastUsed.UTC().Format(time.DateOnly)
+		used = "last used on " + Day(i.LastUsed)
 	}
 	f := Finding{Code: UnlistedCredential, Subject: service + "/" + name, formerly: service + "/" + plain(i.ID), Severity: Warning, Secret: sec.Name,
-		Detail: fmt.Sprintf("%s lists a living credential %q that pass does not hold (made on %s, %s): delete it, or accept it: %s", service, i.Label, i.Created.UTC().Format(time.DateOnly), used, s.acceptance(UnlistedCredential, service+"/"+name)),
+		Detail: fmt.Sprintf("%s lists a living credential %q that pass does not hold (made on %s, %s): delete it, or accept it: %s", service, i.Label, Day(i.Created), used, s.acceptance(UnlistedCredential, service+"/"+name)),
 		// Not the acceptance: what is pasted without a thought must not hide it.
 		Fix: byHand(sec.Dashboard.URL, "find out whose "+name+" is, and delete it")}
 	if strings.HasPrefix(i.Label, rotation.LabelPrefix) {

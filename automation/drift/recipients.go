@@ -5,7 +5,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
@@ -54,7 +53,7 @@ func (s *scene) keysOf(ctx context.Context, entry string, told map[string]bool, 
 		}
 		told[k.Fingerprint] = true
 		out.find(Finding{Code: Expiring, Subject: "key/" + k.Fingerprint, Severity: Warning,
-			Detail: "the key that pass encrypts to ends on " + k.Expires.UTC().Format(time.DateOnly) + "; after that no entry can be written",
+			Detail: "the key that pass encrypts to ends on " + Day(k.Expires) + "; after that no entry can be written",
 			Fix:    "gpg --quick-set-expire " + k.Fingerprint + " 1y '*' && gpg --quick-set-expire " + k.Fingerprint + " 1y"})
 	}
 	return keys

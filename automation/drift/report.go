@@ -175,7 +175,9 @@ type Report struct {
 	// Stacks are the only ones that were looked at; none: everything was.
 	Stacks []string `json:"stacks,omitempty"`
 	// World is empty for the company's, else the sandbox's folder.
-	World   string   `json:"world,omitempty"`
+	World string `json:"world,omitempty"`
+	// About says what was checked, from where, by what.
+	About   About    `json:"about,omitzero"`
 	Secrets []Secret `json:"secrets"`
 	// Rotations are what the journal knows, newest first.
 	Rotations []Rotation `json:"rotations"`
@@ -184,6 +186,24 @@ type Report struct {
 	// without it.
 	Mendings []Mending `json:"mendings,omitempty"`
 }
+
+// About tells one report from another company's and another machine's.
+type About struct {
+	// Catalog is its file, or "built-in".
+	Catalog string `json:"catalog"`
+	// Host ran the check, with this Version of the program, over the pass store in
+	// this folder.
+	Host    string `json:"host"`
+	Store   string `json:"store"`
+	Version string `json:"version"`
+}
+
+// Moment is a time as all reports write it, Day one of which only the day matters:
+// in UTC, as a report is read elsewhere than where it was made.
+func Moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// Day is a day in UTC.
+func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // Secret is one secret of the catalog, as it stands.
 type Secret struct {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/fault"
@@ -185,7 +184,7 @@ func (s *scene) locks(ctx context.Context, out *sheet) {
 		for _, t := range o.targets {
 			for _, l := range t.State.Locks {
 				f := Finding{Code: UnfinishedRotation, Subject: "stack/" + t.Name, Severity: Warning, stack: name,
-					Detail: fmt.Sprintf("%s on %s (process %d) holds its lock since %s: an update is under way or was cut off", l.User, l.Host, l.Pid, l.Time.UTC().Format(time.DateTime))}
+					Detail: fmt.Sprintf("%s on %s (process %d) holds its lock since %s: an update is under way or was cut off", l.User, l.Host, l.Pid, Moment(l.Time))}
 				out.find(f.mendedBy(Repair{Unlock, name}))
 			}
 			if n := len(t.State.Pending); n > 0 {

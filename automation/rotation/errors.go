@@ -1,6 +1,9 @@
 package rotation
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Reason says why a rotation stopped; the command line turns it into its exit
 // code.
@@ -58,7 +61,7 @@ func (e *Error) Error() string {
 	if e.Step != "" {
 		text = e.Step + ": " + text
 	}
-	if e.Secret != "" {
+	if e.Secret != "" && !strings.HasPrefix(text, e.Secret+" ") { // some begin with it
 		text = e.Secret + ": " + text
 	}
 	return text

@@ -109,6 +109,7 @@ func (a *app) drift(ctx context.Context, o driftOptions) (err error) {
 	var found drift.Report
 	if lost != nil {
 		found = drift.Unchecked(time.Now(), lost, a.nextOf(lost)[0])
+		found.About = s.about()
 	} else if found, err = s.check(ctx, o); err != nil {
 		return err
 	}
@@ -198,6 +199,7 @@ func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, erro
 	if s.sandbox != nil {
 		found.World = a.opts.sandbox
 	}
+	found.About = s.about()
 	for i := range found.Findings {
 		found.Findings[i].Fix = a.inPlace(found.Findings[i].Fix)
 	}
@@ -209,6 +211,19 @@ func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, erro
 		}
 	}
 	return found, nil
+}
+
+// about says what is checked, and from where.
+func (s *session) about() drift.About {
+	out := drift.About{Catalog: "built-in", Version: version()}
+	if s.app.opts.catalog != "" {
+		out.Catalog = s.app.absolute(s.app.opts.catalog)
+	}
+	out.Host, _ = os.Hostname() // a report without a host is one all the same
+	if s.store != nil {
+		out.Store = s.store.Dir()
+	}
+	return out
 }
 
 // driftChecker has what the check needs of a session.

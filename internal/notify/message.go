@@ -3,7 +3,6 @@ package notify
 import (
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/drift"
@@ -59,8 +58,12 @@ func (m message) head() string {
 	if m.report.World != "" {
 		world = " [sandbox]"
 	}
-	return fmt.Sprintf("secret-rotation%s: %s%s%s\nchecked %s\n", world, answer, count(len(m.added), "new"), count(len(m.gone), "resolved"),
-		m.report.CheckedAt.UTC().Format("2006-01-02 15:04 UTC"))
+	var from string
+	if at := m.report.About; at.Catalog != "" {
+		from = ", catalog " + line(at.Catalog) + " on " + line(at.Host)
+	}
+	return fmt.Sprintf("secret-rotation%s: %s%s%s\nchecked %s%s\n", world, answer, count(len(m.added), "new"), count(len(m.gone), "resolved"),
+		drift.Moment(m.report.CheckedAt), from)
 }
 
 func (m message) isNew(k Known) string {
@@ -88,7 +91,7 @@ func (m message) isGone(k Known) string {
 	}
 	for _, f := range m.report.Findings {
 		if f.Key() == k.key() && f.Accepted != nil {
-			return item("ACCEPTED "+k.Code, k.Subject, "by "+f.Accepted.By+" until "+f.Accepted.Until.UTC().Format(time.DateOnly)+": "+f.Accepted.Reason, "")
+			return item("ACCEPTED "+k.Code, k.Subject, "by "+f.Accepted.By+" until "+drift.Day(f.Accepted.Until)+": "+f.Accepted.Reason, "")
 		}
 	}
 	return item("RESOLVED "+k.Code, k.Subject, "", "")

@@ -55,6 +55,7 @@ type view struct {
 	// Unix is when it was checked, in seconds, for the script; 0 where not known.
 	Unix        int64
 	Took, World string
+	About       string
 	Sureness    string
 	Parts       []part
 	Totals      []total
@@ -138,7 +139,7 @@ func viewOf(r drift.Report) view {
 	v := view{
 		Policy: policy(), Style: template.CSS(pageStyle), Script: template.JS(pageScript),
 		State: string(verdict(r)), Answer: headline(r), Checked: minute(r.CheckedAt),
-		World: brief(r.World), Sureness: sureness(r.Copies), Legend: certainties(),
+		World: brief(r.World), About: about(r.About), Sureness: sureness(r.Copies), Legend: certainties(),
 		Timeline: timelineOf(r), NumGaps: countGaps(r),
 	}
 	v.Icon = icon(v.State)

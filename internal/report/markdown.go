@@ -50,7 +50,11 @@ func markdownChecked(r drift.Report) string {
 	if r.World != "" {
 		text += " in the sandbox " + code(cut(r.World, detailLimit))
 	}
-	return text + ". **" + sureness(r.Copies) + "** " + proven(r.Copies) + "\n"
+	text += ". **" + sureness(r.Copies) + "** " + proven(r.Copies) + "\n"
+	if a := about(r.About); a != "" {
+		text += "\n" + prose(a) + "\n"
+	}
+	return text
 }
 
 // rows are table rows, or list items, of which as many are written as fit.

@@ -12,7 +12,7 @@ import (
 
 // Text writes the report for a person at a terminal of so many columns (0: not
 // known, nothing is wrapped). The answer is the first line; a finding's fix is a
-// line of its own and is never wrapped. A clean report has three to five lines.
+// line of its own and is never wrapped. A clean report has three to six lines.
 func Text(w io.Writer, r drift.Report, style ui.Style, columns int) error {
 	t := &terminal{style: style, columns: columns}
 	t.answer(r)
@@ -64,6 +64,9 @@ func (t *terminal) answer(r drift.Report) {
 		t.line(mark + " " + t.style.Bold(paint(line)))
 	}
 	t.wrapped(2, t.checked(r), t.style.Dim)
+	if text := about(r.About); text != "" {
+		t.wrapped(2, text, t.style.Dim)
+	}
 }
 
 func (t *terminal) checked(r drift.Report) string {

@@ -181,3 +181,18 @@ func TestTheKindsAreCountedApart(t *testing.T) {
 	}
 	require.Equal(t, map[string]int{"exact": 3, "works": 1, "configured": 1, "name": 1, "differs": 1, "unproven": 2}, ids)
 }
+
+// A report says whose it is: two companies' and two machines' look alike.
+func TestAReportSaysWhatWasCheckedAndFromWhere(t *testing.T) {
+	r := clean()
+	r.About = drift.About{Catalog: "/repo/team.yaml", Host: "ops-1", Store: "/home/ana/.password-store", Version: "v1.2.3"}
+	var page, issue bytes.Buffer
+	require.NoError(t, HTML(&page, r))
+	require.NoError(t, Markdown(&issue, r))
+	for _, text := range []string{text(t, r, 0), page.String(), issue.String()} {
+		for _, want := range []string{"/repo/team.yaml", "ops-1", "/home/ana/.password-store", "v1.2.3"} {
+			require.Contains(t, strings.ReplaceAll(text, `\`, ""), want)
+		}
+	}
+	require.NotContains(t, text(t, clean(), 0), "pass at")
+}

@@ -143,7 +143,7 @@ func ticks(from, to time.Time, scale func(time.Time) float64) []tick {
 	for ; !at.After(to); at = at.AddDate(0, step, 0) {
 		// What stands nearer to an end would be cut off there.
 		if x := scale(at); x >= 0.02 && x <= 0.9 {
-			out = append(out, tick{percent(x), at.Format("Jan 2006")})
+			out = append(out, tick{percent(x), at.Format("2006-01")})
 		}
 	}
 	return out

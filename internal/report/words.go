@@ -8,7 +8,9 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/drift"
 	safe "github.com/sanmarcsoft/secret-rotation/internal/printable"
+	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 )
 
 // printable is text on one line that does nothing to where it is shown: what is
@@ -50,11 +52,21 @@ func shown(r rune) rune {
 	return '\uFFFD'
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
+func count(n int, one, many string) string { return ui.Count(n, one, many) }
+
+// about says what was checked, from where and by what; empty where that is not known.
+func about(a drift.About) string {
+	var parts []string
+	for _, p := range [][2]string{{"catalog ", a.Catalog}, {"pass at ", a.Store}, {"on ", a.Host}, {"by secret-rotation ", a.Version}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+brief(p[1]))
+		}
 	}
-	return strconv.Itoa(n) + " " + many
+	if len(parts) == 0 {
+		return ""
+	}
+	text := strings.Join(parts, ", ")
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 func number(x float64) string {
@@ -62,13 +74,13 @@ func number(x float64) string {
 }
 
 // day and minute are moments in UTC: a page is read elsewhere than where it was made.
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+func day(t time.Time) string { return drift.Day(t) }
 
 func minute(t time.Time) string {
 	if t.IsZero() {
 		return "at an unknown time"
 	}
-	return t.UTC().Format("2006-01-02 15:04") + " UTC"
+	return drift.Moment(t)
 }
 
 // roughly is a span in its largest unit.
