@@ -202,6 +202,7 @@ func (s *session) check(ctx context.Context, o driftOptions) (drift.Report, erro
 	found.About = s.about()
 	for i := range found.Findings {
 		found.Findings[i].Fix = a.inPlace(found.Findings[i].Fix)
+		found.Findings[i].Detail = a.withFlags(found.Findings[i].Detail)
 	}
 	for _, l := range found.Layers {
 		for _, gaps := range [][]drift.Gap{l.Gaps, l.AcceptedGaps} {

@@ -124,8 +124,7 @@ func (a *app) anyNext(err error) string {
 // command of ours, and to one of pass, gpg or pulumi the variables of the
 // sandbox: without them it would reach the company's own store.
 func (a *app) inPlace(command string) string {
-	place := hint.Place{Sandbox: a.opts.sandbox, Catalog: a.opts.catalog, Root: a.opts.root, Pulumi: a.opts.pulumi, ShellCredentials: a.opts.shellCredentials}
-	command = place.In(command)
+	command = a.withFlags(command)
 	if a.opts.sandbox == "" {
 		return command
 	}
@@ -140,6 +139,12 @@ func (a *app) inPlace(command string) string {
 		}
 	}
 	return strings.Join(steps, " && ")
+}
+
+// withFlags adds the flags alone, in a text that names commands of ours.
+func (a *app) withFlags(command string) string {
+	place := hint.Place{Sandbox: a.opts.sandbox, Catalog: a.opts.catalog, Root: a.opts.root, Pulumi: a.opts.pulumi, ShellCredentials: a.opts.shellCredentials}
+	return place.In(command)
 }
 
 // quotedAll are the words of a call as a shell takes them.
