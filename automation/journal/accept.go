@@ -38,6 +38,10 @@ type Acceptance struct {
 	At     time.Time `json:"at"`
 	// Off withdraws what was accepted for the same code and subject.
 	Off bool `json:"off,omitempty"`
+	// KeyID and MAC are as an Event's: who can write to the state backend alone
+	// must not be able to take a finding out of the answer.
+	KeyID string `json:"key_id,omitempty"`
+	MAC   string `json:"mac,omitempty"`
 }
 
 // Covers reports whether it is for a finding, and not over.
@@ -94,23 +98,19 @@ func (j *Journal) Accept(ctx context.Context, a Acceptance) error {
 		a.By = Self().String()
 	}
 	for range acceptTries {
-		numbers, err := j.numbers(ctx, theAcceptances, acceptances)
+		found, err := j.objectsOf(ctx, theAcceptances, acceptances)
 		if err != nil {
 			return err
 		}
-		a.Number = 1
-		if n := len(numbers); n > 0 {
-			a.Number = numbers[n-1] + 1
-		}
-		data, err := json.MarshalIndent(a, "", "  ")
+		a.Number = found.newest() + 1
+		data, err := j.signAcceptance(ctx, a)
 		if err != nil {
-			return fmt.Errorf("encoding an acceptance: %w", err)
+			return err
 		}
-		data = append(data, '\n')
 		err = j.store.create(ctx, acceptanceKey(a.Number), data)
 		if errors.Is(err, errExists) {
 			// What is there may be our own, written by a try whose answer was lost.
-			if there, readErr := j.store.read(ctx, acceptanceKey(a.Number)); readErr == nil && bytes.Equal(there, data) {
+			if there, readErr := j.store.read(ctx, acceptanceKey(a.Number)); readErr == nil && bytes.Equal(there.data, data) {
 				return nil
 			}
 			continue
@@ -126,19 +126,30 @@ func (j *Journal) Accept(ctx context.Context, a Acceptance) error {
 // Accepted are the acceptances that nobody has withdrawn, the newest for each
 // code and subject, oldest first. Those that are over are among them.
 func (j *Journal) Accepted(ctx context.Context) ([]Acceptance, error) {
-	numbers, err := j.numbers(ctx, theAcceptances, acceptances)
+	found, err := j.objectsOf(ctx, theAcceptances, acceptances)
 	if err != nil {
 		return nil, err
 	}
+	if len(found.strays) > 0 {
+		return nil, &DamagedError{theAcceptances, found.strays[0], "it is no acceptance, and does not belong there"}
+	}
 	var out []Acceptance
-	for i, n := range numbers {
+	signed := false
+	for i, n := range found.numbers {
 		if n != i+1 {
 			return nil, &DamagedError{theAcceptances, acceptanceKey(i + 1), "missing"}
 		}
-		a, err := j.readAcceptance(ctx, n)
+		a, trust, err := j.readAcceptance(ctx, n)
+		if key := (*KeyError)(nil); errors.As(err, &key) {
+			continue // of another key: nobody can tell whose it is
+		}
 		if err != nil {
 			return nil, err
 		}
+		if trust == Unsigned && signed {
+			return nil, &DamagedError{theAcceptances, acceptanceKey(n), "it is not signed, and acceptances before it are"}
+		}
+		signed = signed || trust == Signed
 		out = slices.DeleteFunc(out, func(o Acceptance) bool { return o.Code == a.Code && o.Subject == a.Subject })
 		if !a.Off {
 			out = append(out, a)
@@ -147,23 +158,44 @@ func (j *Journal) Accepted(ctx context.Context) ([]Acceptance, error) {
 	return out, nil
 }
 
-func (j *Journal) readAcceptance(ctx context.Context, n int) (Acceptance, error) {
+// signAcceptance encodes it. Before the first rotation there is no key, and
+// nothing yet that a forged one could hide.
+func (j *Journal) signAcceptance(ctx context.Context, a Acceptance) ([]byte, error) {
+	encode := func(keyID string) ([]byte, error) {
+		a.KeyID = keyID
+		data, err := json.MarshalIndent(a, "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("encoding an acceptance: %w", err)
+		}
+		return append(data, '\n'), nil
+	}
+	data, err := j.sign(ctx, theAcceptances, encode)
+	if none := (*KeyError)(nil); errors.As(err, &none) {
+		return encode("")
+	}
+	return data, err
+}
+
+func (j *Journal) readAcceptance(ctx context.Context, n int) (Acceptance, Trust, error) {
 	key := acceptanceKey(n)
-	data, err := j.store.read(ctx, key)
+	damaged := func(detail string) (Acceptance, Trust, error) {
+		return Acceptance{}, "", &DamagedError{theAcceptances, key, detail}
+	}
+	o, err := j.store.read(ctx, key)
+	if unusable := (*unusableError)(nil); errors.As(err, &unusable) {
+		return damaged(unusable.why)
+	}
 	if err != nil {
-		return Acceptance{}, fmt.Errorf("reading %s: %w", theAcceptances, err)
+		return Acceptance{}, "", fmt.Errorf("reading %s: %w", theAcceptances, err)
 	}
 	var a Acceptance
-	d := json.NewDecoder(bytes.NewReader(data))
+	d := json.NewDecoder(bytes.NewReader(o.data))
 	d.DisallowUnknownFields()
-	damaged := func(detail string) (Acceptance, error) {
-		return Acceptance{}, &DamagedError{theAcceptances, key, detail}
-	}
 	// A newer program's is told from a damaged one, though neither is used.
 	var version struct {
 		Format int `json:"format"`
 	}
-	if json.Unmarshal(data, &version) == nil && version.Format != Format {
+	if json.Unmarshal(o.data, &version) == nil && version.Format != Format {
 		return damaged(fmt.Sprintf("format %d, this program knows %d", version.Format, Format))
 	}
 	switch err := d.Decode(&a); {
@@ -174,7 +206,8 @@ func (j *Journal) readAcceptance(ctx context.Context, n int) (Acceptance, error)
 	case a.Number != n:
 		return damaged(fmt.Sprintf("it says %d", a.Number))
 	}
-	return a, nil
+	trust, err := j.verify(ctx, theAcceptances, key, o.data, a.KeyID, a.MAC)
+	return a, trust, err
 }
 
-func acceptanceKey(n int) string { return path.Join(acceptances, fmt.Sprintf("%06d.json", n)) }
+func acceptanceKey(n int) string { return path.Join(acceptances, numbered(n)) }

@@ -162,8 +162,49 @@ type Event struct {
 	Stated        bool     `json:"stated,omitempty"`
 	StatedBy      string   `json:"stated_by,omitempty"`
 	StatedEntries []string `json:"stated_entries,omitempty"`
+	// Repair is set in an event that accepts a damaged log.
+	Repair *Repair `json:"repair,omitempty"`
 	// Prev is the SHA-256 of the object before this one, in hex.
 	Prev string `json:"prev,omitempty"`
+	// KeyID names the fingerprint key under which the values of this event are
+	// known and with which it is signed; empty before events were signed.
+	KeyID string `json:"key_id,omitempty"`
+	// MAC is the signature over all the bytes of the object without it; it is the
+	// last field (sign.go).
+	MAC string `json:"mac,omitempty"`
+
+	// Trust is who can have written it, and Stored when the store took it, by its
+	// own clock. Both are known of events that were read.
+	Trust  Trust     `json:"-"`
+	Stored time.Time `json:"-"`
+}
+
+// clockSkew is how far the clock of a computer may be from the store's before
+// its dates count as wrong.
+const clockSkew = 10 * time.Minute
+
+// Misdated reports whether the event claims to be younger than its object: the
+// clock of the computer that wrote it was wrong.
+func (e Event) Misdated() bool {
+	return !e.Stored.IsZero() && e.Time.After(e.Stored.Add(clockSkew))
+}
+
+// bound takes dates back to what the store's clock allows: nothing has happened
+// after it was written, and a grace period is as long as it was meant to be.
+func (e *Event) bound() {
+	if e.Stored.IsZero() {
+		return
+	}
+	latest, grace := e.Stored.Add(clockSkew), e.GraceUntil.Sub(e.PromotedAt)
+	if e.PromotedAt.After(latest) {
+		e.PromotedAt = e.Stored
+		if !e.GraceUntil.IsZero() {
+			e.GraceUntil = e.Stored.Add(grace)
+		}
+	}
+	if e.RevokedAt.After(latest) {
+		e.RevokedAt = e.Stored
+	}
 }
 
 // encode gives the object's bytes; the same event always gives the same ones.

@@ -20,6 +20,8 @@ const Root = ".rotation"
 type Journal struct {
 	store objects
 	now   func() time.Time
+	// keys gives the key of signatures; nil: nothing is verified.
+	keys Keys
 }
 
 // InDir keeps the journal in a folder, for a file:// backend.
@@ -85,41 +87,45 @@ func (l *Log) Held(ctx context.Context) (bool, error) {
 // Last is the newest event; its zero value where there is none.
 func (l *Log) Last() Event { return l.last }
 
+// refresh reads the newest event. A signed one vouches for those before it as
+// far as a plan goes; else the whole log is looked at.
 func (l *Log) refresh(ctx context.Context) error {
-	numbers, err := l.numbers(ctx)
-	if err != nil || len(numbers) == 0 {
+	found, err := l.journal.objectsOf(ctx, l.secret, path.Join(Root, l.secret))
+	if err != nil {
 		return err
 	}
-	n := numbers[len(numbers)-1]
-	if n != len(numbers) {
-		return &DamagedError{l.secret, l.key(n), fmt.Sprintf("%d events before it, %d expected", len(numbers)-1, n-1)}
+	n := found.newest()
+	if n == 0 && len(found.strays) == 0 {
+		return nil
 	}
-	l.last, l.sum, err = l.read(ctx, n)
+	if n > 0 && n == len(found.numbers) && len(found.strays) == 0 {
+		e, sum, err := l.read(ctx, n)
+		if err != nil || e.Trust != Unsigned {
+			l.last, l.sum = e, sum
+			return err
+		}
+	}
+	a, err := l.journal.Audit(ctx, l.secret)
+	if err == nil {
+		err = a.Err()
+	}
+	if err == nil {
+		l.last, l.sum = a.last, a.sum
+	}
 	return err
 }
 
-// Events reads the whole log, oldest first, and checks the chain of hashes.
+// Events reads the whole log, oldest first, and checks the chain of hashes and
+// every signature. What comes before a repair is there as far as it can be read.
 func (l *Log) Events(ctx context.Context) ([]Event, error) {
-	numbers, err := l.numbers(ctx)
+	a, err := l.journal.Audit(ctx, l.secret)
+	if err == nil {
+		err = a.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
-	events := make([]Event, 0, len(numbers))
-	prev := ""
-	for i, n := range numbers {
-		if n != i+1 {
-			return nil, &DamagedError{l.secret, l.key(i + 1), "missing"}
-		}
-		e, sum, err := l.read(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		if e.Prev != prev {
-			return nil, &DamagedError{l.secret, l.key(n), "it does not follow the event before it"}
-		}
-		events, prev = append(events, e), sum
-	}
-	return events, nil
+	return a.Events, nil
 }
 
 // Append writes e as the next event, which makes it durable before it returns.
@@ -127,9 +133,21 @@ func (l *Log) Events(ctx context.Context) ([]Event, error) {
 // was first, the error is a *TakenError and this process must stop: whatever it
 // meant to do next has been taken over.
 func (l *Log) Append(ctx context.Context, e Event) error {
-	e.Format, e.Secret, e.Number, e.Prev = Format, l.secret, l.last.Number+1, l.sum
+	e.Number, e.Prev = l.last.Number+1, l.sum
+	return l.append(ctx, e)
+}
+
+// append writes e under the number and after the object that it names.
+func (l *Log) append(ctx context.Context, e Event) error {
+	e.Format, e.Secret = Format, l.secret
 	e.Time, e.Holder = l.journal.now().UTC().Truncate(time.Millisecond), Self()
-	data, err := e.encode()
+	if l.journal.keys == nil && l.last.MAC != "" {
+		return fmt.Errorf("journal of %s: it is signed, and was opened without the key", l.secret)
+	}
+	data, err := l.journal.sign(ctx, l.secret, func(keyID string) ([]byte, error) {
+		e.KeyID, e.MAC = keyID, ""
+		return e.encode()
+	})
 	if err != nil {
 		return err
 	}
@@ -150,45 +168,84 @@ func (l *Log) Append(ctx context.Context, e Event) error {
 	if err != nil {
 		return fmt.Errorf("journal of %s: %w", l.secret, err)
 	}
-	l.last, l.sum = e, digest(data)
-	return nil
+	l.last, l.sum, err = l.journal.decoded(ctx, l.secret, e.Number, object{data: data})
+	return err
 }
 
-func (l *Log) key(n int) string { return path.Join(Root, l.secret, fmt.Sprintf("%06d.json", n)) }
-
 func (l *Log) read(ctx context.Context, n int) (Event, string, error) {
-	data, err := l.journal.store.read(ctx, l.key(n))
+	o, err := l.journal.store.read(ctx, l.key(n))
+	if unusable := (*unusableError)(nil); errors.As(err, &unusable) {
+		return Event{}, "", &DamagedError{l.secret, l.key(n), unusable.why}
+	}
 	if err != nil {
 		return Event{}, "", fmt.Errorf("reading journal of %s: %w", l.secret, err)
 	}
-	e, err := decode(data)
+	return l.journal.decoded(ctx, l.secret, n, o)
+}
+
+// decoded is an object as the event that it must be, verified, with its digest.
+func (j *Journal) decoded(ctx context.Context, secret string, n int, o object) (Event, string, error) {
+	key := eventKey(secret, n)
+	e, err := decode(o.data)
 	if err != nil {
-		return Event{}, "", &DamagedError{l.secret, l.key(n), err.Error()}
+		return Event{}, "", &DamagedError{secret, key, err.Error()}
 	}
-	if e.Number != n || e.Secret != l.secret {
-		return Event{}, "", &DamagedError{l.secret, l.key(n), fmt.Sprintf("it says %s/%d", e.Secret, e.Number)}
+	if e.Number != n || e.Secret != secret {
+		return Event{}, "", &DamagedError{secret, key, fmt.Sprintf("it says %s/%d", e.Secret, e.Number)}
 	}
-	return e, digest(data), nil
+	if e.Trust, err = j.verify(ctx, secret, key, o.data, e.KeyID, e.MAC); err != nil {
+		return Event{}, "", err
+	}
+	e.Stored = o.stored
+	e.bound()
+	return e, digest(o.data), nil
 }
 
-func (l *Log) numbers(ctx context.Context) ([]int, error) {
-	return l.journal.numbers(ctx, l.secret, path.Join(Root, l.secret))
+func (l *Log) key(n int) string { return eventKey(l.secret, n) }
+
+func eventKey(secret string, n int) string {
+	return path.Join(Root, secret, numbered(n))
 }
 
-// numbers are those of the objects in a folder, sorted.
-func (j *Journal) numbers(ctx context.Context, name, dir string) ([]int, error) {
+// numbered is the name of the n-th object of a folder.
+func numbered(n int) string { return fmt.Sprintf("%06d.json", n) }
+
+// listing are the objects of a folder: numbers, sorted, and what has no name of
+// ours.
+type listing struct {
+	numbers []int
+	strays  []string
+}
+
+func (l listing) newest() int {
+	if len(l.numbers) == 0 {
+		return 0
+	}
+	return l.numbers[len(l.numbers)-1]
+}
+
+// objectsOf lists a folder of what errors call name.
+func (j *Journal) objectsOf(ctx context.Context, name, dir string) (listing, error) {
 	keys, err := j.store.list(ctx, dir)
-	if err != nil {
-		return nil, fmt.Errorf("journal of %s: %w", name, err)
+	if unusable := (*unusableError)(nil); errors.As(err, &unusable) {
+		return listing{}, &DamagedError{name, dir, unusable.why}
 	}
-	numbers := make([]int, 0, len(keys))
+	if err != nil {
+		return listing{}, fmt.Errorf("journal of %s: %w", name, err)
+	}
+	var found listing
 	for _, k := range keys {
 		n, err := strconv.Atoi(strings.TrimSuffix(path.Base(k), ".json"))
-		if err != nil || n < 1 {
-			return nil, &DamagedError{name, k, "not an event's name"}
+		if err != nil || n < 1 || n > highest || path.Base(k) != numbered(n) {
+			found.strays = append(found.strays, k)
+			continue
 		}
-		numbers = append(numbers, n)
+		found.numbers = append(found.numbers, n)
 	}
-	slices.Sort(numbers)
-	return numbers, nil
+	slices.Sort(found.numbers)
+	return found, nil
 }
+
+// highest is the greatest number that an object may have: one that somebody
+// else placed far ahead must leave room for those that follow.
+const highest = 1 << 40

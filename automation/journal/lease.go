@@ -33,6 +33,26 @@ type claim struct {
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"`
 	Released bool      `json:"released,omitempty"`
+
+	// stored is when the store took it, by its own clock; unread why it is none
+	// of this program's.
+	stored time.Time
+	unread string
+}
+
+// free is when the claim may be taken over though its holder says nothing. It
+// lasts no longer after its writing than any lease, whatever it says.
+func (c claim) free() time.Time {
+	until := c.Until
+	if latest := c.stored.Add(leaseTime); !c.stored.IsZero() && (c.unread != "" || latest.Before(until)) {
+		until = latest
+	}
+	return until.Add(leasePatience)
+}
+
+// held is the error that says who holds it.
+func (c claim) held() *HeldError {
+	return &HeldError{Name: c.Name, Holder: c.Holder, Since: c.Since, Free: c.free(), Unreadable: c.unread}
 }
 
 // HeldError: somebody else holds a lease, or took this one.
@@ -43,10 +63,15 @@ type HeldError struct {
 	Since  time.Time
 	// Free is when the lease may be taken though its holder says nothing.
 	Free time.Time
+	// Unreadable is what is wrong with the lease, where it does not say who holds it.
+	Unreadable string
 }
 
 // Error names the holder.
 func (e *HeldError) Error() string {
+	if e.Unreadable != "" {
+		return fmt.Sprintf("the lease on %s cannot be read (%s), so that it counts as held until %s", e.Name, e.Unreadable, e.Free.Local().Format("2006-01-02 15:04:05 MST"))
+	}
 	return fmt.Sprintf("%s is being worked on by %s since %s", e.Name, e.Holder, e.Since.Format(time.RFC3339))
 }
 
@@ -112,38 +137,40 @@ func (j *Journal) Acquire(ctx context.Context, names ...string) (*Lease, error) 
 
 // barred is the error for a claim that may not be taken over.
 func (j *Journal) barred(c claim) error {
-	free := c.Until.Add(leasePatience)
-	if c.Number == 0 || c.Released || c.Holder.Dead() || j.now().After(free) {
+	if c.Number == 0 || c.Released || c.unread == "" && c.Holder.Dead() || j.now().After(c.free()) {
 		return nil
 	}
-	return &HeldError{Name: c.Name, Holder: c.Holder, Since: c.Since, Free: free}
+	return c.held()
 }
 
 // claimed is the newest claim on a name; its zero value where there is none.
 func (j *Journal) claimed(ctx context.Context, name string) (claim, error) {
-	numbers, err := j.numbers(ctx, "the lease on "+name, path.Join(leases, name))
-	if err != nil || len(numbers) == 0 {
+	found, err := j.objectsOf(ctx, "the lease on "+name, path.Join(leases, name))
+	if err != nil || len(found.numbers) == 0 {
 		return claim{}, err
 	}
-	return j.readClaim(ctx, name, numbers[len(numbers)-1])
+	return j.readClaim(ctx, name, found.newest())
 }
 
+// readClaim gives also what cannot be read: somebody may hold the lease by it,
+// as long as a lease lasts.
 func (j *Journal) readClaim(ctx context.Context, name string, n int) (claim, error) {
 	key := claimKey(name, n)
-	data, err := j.store.read(ctx, key)
+	o, err := j.store.read(ctx, key)
+	if unusable := (*unusableError)(nil); errors.As(err, &unusable) {
+		return claim{Number: n, Name: name, Since: unusable.stored, stored: unusable.stored, unread: key + ": " + unusable.why}, nil
+	}
 	if err != nil {
 		return claim{}, fmt.Errorf("reading the lease on %s: %w", name, err)
 	}
-	var c claim
-	if err := json.Unmarshal(data, &c); err != nil || c.Format != Format || c.Number != n {
-		return claim{}, &DamagedError{"the lease on " + name, key, "it is none of this program's"}
+	c := claim{stored: o.stored}
+	if err := json.Unmarshal(o.data, &c); err != nil || c.Format != Format || c.Number != n || c.Name != name {
+		return claim{Number: n, Name: name, Since: o.stored, stored: o.stored, unread: key + ": it is none of this program's"}, nil
 	}
 	return c, nil
 }
 
-func claimKey(name string, n int) string {
-	return path.Join(leases, name, fmt.Sprintf("%06d.json", n))
-}
+func claimKey(name string, n int) string { return path.Join(leases, name, numbered(n)) }
 
 // claim writes the next claim and makes sure that it is the newest one.
 func (j *Journal) claim(ctx context.Context, c claim) (claim, error) {
@@ -164,7 +191,7 @@ func (j *Journal) claim(ctx context.Context, c claim) (claim, error) {
 	}
 	// What exists may be our own, written by a try whose answer was lost.
 	if newest.Number != c.Number || newest.Holder != c.Holder || !newest.Until.Equal(c.Until) {
-		return claim{}, &HeldError{Name: c.Name, Holder: newest.Holder, Since: newest.Since, Free: newest.Until.Add(leasePatience)}
+		return claim{}, newest.held()
 	}
 	// Older claims say nothing any more. A slow writer who takes one of their
 	// numbers finds that it is not the newest.

@@ -134,8 +134,10 @@ func TestALeaseThatCannotBeReadIsNotTaken(t *testing.T) {
 	foreign(t, dir, "clerk", 1, time.Now())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, claimKey("clerk", 1)), []byte("{"), 0o600))
 	_, err := InDir(dir).Acquire(t.Context(), "clerk")
-	var damaged *DamagedError
-	require.ErrorAs(t, err, &damaged)
+	var held *HeldError
+	require.ErrorAs(t, err, &held)
+	require.NotEmpty(t, held.Unreadable)
+	require.WithinDuration(t, time.Now().Add(leaseTime+leasePatience), held.Free, time.Minute)
 }
 
 // again is a store that loses the answer of a write and tries it once more.

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
 	"strings"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -20,80 +17,37 @@ import (
 // errExists: the object is there already; somebody else was first.
 var errExists = errors.New("object exists")
 
+// longestObject is the biggest that is read, in bytes: an event has a few
+// thousand, and an answer without an end must not be waited for.
+const longestObject = 1 << 20
+
+// object is one that was read.
+type object struct {
+	data []byte
+	// stored is when the store, by its own clock, took it; zero where unknown.
+	stored time.Time
+}
+
+// unusableError: what stands under an object's name is none that this program
+// has written, and is not read.
+type unusableError struct {
+	why    string
+	stored time.Time
+}
+
+func (e *unusableError) Error() string { return e.why }
+
+var errTooLong = fmt.Errorf("it is longer than %d bytes", longestObject)
+
 // objects is the little that the journal needs of a store. create must be
 // atomic between processes: whole object or nothing, and one winner.
 type objects interface {
 	list(ctx context.Context, dir string) ([]string, error)
-	read(ctx context.Context, key string) ([]byte, error)
+	// read gives an *unusableError for what is no object.
+	read(ctx context.Context, key string) (object, error)
 	create(ctx context.Context, key string, data []byte) error
 	// remove deletes an object; one that is gone is no error.
 	remove(ctx context.Context, key string) error
-}
-
-// files keeps objects as files. gocloud's fileblob is not used here: its
-// IfNotExist holds within one process only.
-type files struct{ root string }
-
-func (f files) list(_ context.Context, dir string) ([]string, error) {
-	found, err := os.ReadDir(filepath.Join(f.root, filepath.FromSlash(dir)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing journal folder: %w", err)
-	}
-	var keys []string
-	for _, e := range found {
-		if !strings.HasPrefix(e.Name(), ".") {
-			keys = append(keys, path.Join(dir, e.Name()))
-		}
-	}
-	return keys, nil
-}
-
-func (f files) read(_ context.Context, key string) ([]byte, error) {
-	return os.ReadFile(filepath.Join(f.root, filepath.FromSlash(key)))
-}
-
-// create writes a hidden temporary file and gives it its name by link(2), which
-// fails if the name is taken: atomic between processes, also over NFS.
-func (f files) create(_ context.Context, key string, data []byte) (err error) {
-	name := filepath.Join(f.root, filepath.FromSlash(key))
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("making journal folder: %w", err)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".event-*")
-	if err != nil {
-		return fmt.Errorf("creating journal event: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.Remove(tmp.Name())) }()
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return fmt.Errorf("writing journal event: %w", err)
-	}
-	if err := os.Link(tmp.Name(), name); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return errExists
-		}
-		return fmt.Errorf("placing journal event: %w", err)
-	}
-	return syncDir(filepath.Dir(name))
-}
-
-func (f files) remove(_ context.Context, key string) error {
-	err := os.Remove(filepath.Join(f.root, filepath.FromSlash(key)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("opening journal folder: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // conflicts is how often a write that met another one is tried.
@@ -117,12 +71,22 @@ func (b bucket) list(ctx context.Context, dir string) ([]string, error) {
 	}
 }
 
-func (b bucket) read(ctx context.Context, key string) ([]byte, error) {
-	data, err := b.b().ReadAll(ctx, key)
+func (b bucket) read(ctx context.Context, key string) (object, error) {
+	r, err := b.b().NewReader(ctx, key, nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return nil, err
+		return object{}, err
 	}
-	return data, backend.Explain(err)
+	if err != nil {
+		return object{}, backend.Explain(err)
+	}
+	data, err := io.ReadAll(io.LimitReader(r, longestObject+1))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return object{}, backend.Explain(err)
+	}
+	if len(data) > longestObject {
+		return object{}, &unusableError{errTooLong.Error(), r.ModTime()}
+	}
+	return object{data, r.ModTime()}, nil
 }
 
 func (b bucket) create(ctx context.Context, key string, data []byte) error {

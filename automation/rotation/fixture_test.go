@@ -97,7 +97,7 @@ func newWorld(t *testing.T) *world {
 		Entries:   []secrets.Entry{{Path: entryPath, Pattern: "key_[0-9]{26}", Expect: "an Acme key"}},
 		Consumers: []secrets.Consumer{{Name: "readers", Kind: secrets.KindPass, Reads: secrets.ReadsEachRun, Probe: secrets.Probe{Kind: secrets.ProofConfigured, By: "pass"}}},
 	}
-	w.pass.Insert(map[string]string{entryPath: w.issuer.make("acct_1")})
+	w.pass.Insert(map[string]string{entryPath: w.issuer.make("acct_1"), secrets.FingerprintKeyPath: "fingerprint key"})
 	return w
 }
 
@@ -166,15 +166,16 @@ func (quiet) Fail(string) {}
 func (w *world) rotator() *Rotator {
 	short := proof.Window{Answers: 2, Every: time.Millisecond, Limit: 300 * time.Millisecond}
 	cat := &secrets.Catalog{Secrets: []secrets.Secret{w.secret}}
+	keys := &PassKey{Store: w.pass.Store, Hide: func(secrets.Value) {}}
 	return &Rotator{
-		Catalog: cat, Store: w.pass.Store, Journal: journal.InDir(w.journal), Fleet: &rollout.Fleet{Catalog: cat},
+		Catalog: cat, Store: w.pass.Store, Journal: journal.InDir(w.journal).SignedBy(keys.Key), Fleet: &rollout.Fleet{Catalog: cat},
 		Checker: func(string) (services.Checker, bool) { return w.issuer, true },
 		Issuer:  func(string) (services.Issuer, bool) { return w.issuer, true },
 		Hide:    func(services.Credential) {},
 		Asker: &proof.Asker{Now: time.Now, Pass: func(ctx context.Context, e secrets.Entry) (secrets.Value, error) {
 			return w.value(ctx, e.Path)
 		}, Login: w.login},
-		Person: w, Watch: w, Key: secrets.NewValue([]byte("fingerprint key")), KeepKey: func(context.Context) (bool, error) { return false, nil },
+		Person: w, Watch: w, Key: secrets.NewValue([]byte("fingerprint key")), Keys: keys,
 		Window: short, Settle: short, Death: short,
 		Now: func() time.Time { return w.now }, NewID: func() string { return fmt.Sprintf("r%d", time.Now().UnixNano()) },
 	}

@@ -59,12 +59,7 @@ func (r *run) acquire(ctx context.Context) error {
 				Detail: fmt.Sprintf("%s worked on it since this plan was made (%s at %s)", last.Holder, last.State, last.Time.Format(time.RFC3339))}
 		}
 	}
-	// Before the first event there is a key for its fingerprints.
-	kept, err := r.KeepKey(ctx)
-	if err == nil && kept {
-		err = r.push(ctx, r.jobs[0])
-	}
-	return err
+	return r.keepKey(ctx)
 }
 
 // release gives the lease up, also after Ctrl-C.

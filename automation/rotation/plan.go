@@ -217,12 +217,21 @@ func (r *run) synced(ctx context.Context) error {
 	sync, err := r.Store.Sync(ctx)
 	if offline := (*store.Error)(nil); errors.As(err, &offline) && offline.Kind == store.Unreachable {
 		r.offline = err
-		return nil
+		return r.loadKey(ctx)
+	}
+	if err == nil && sync.Ahead > 0 && sync.Behind > 0 && !r.options.PreviewOnly {
+		// Killed between its key and the first event, while another clone was faster.
+		if taken, err := r.takeTheirKey(ctx); err != nil || taken {
+			return errors.Join(err, r.loadKey(ctx))
+		}
+	}
+	if err == nil {
+		err = sync.Ready()
 	}
 	if err != nil {
 		return err
 	}
-	return sync.Ready()
+	return r.loadKey(ctx)
 }
 
 // open reads a secret's journal and entries.

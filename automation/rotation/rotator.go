@@ -91,8 +91,11 @@ type Rotator struct {
 	Watch     Watcher
 	// Show prints the plan of a call that ends after the preview.
 	Show func(p *Plan)
-	// Key is the fingerprint key.
+	// Key is the fingerprint key; a plan reads it anew from Keys, once pass is
+	// recovered and compared with its remote. Where pass holds none it is the one
+	// that the first rotation will store.
 	Key    secrets.Value
+	Keys   *PassKey
 	Window proof.Window
 	// Settle is how long and how often a new value is tried until its service
 	// knows it.
@@ -108,9 +111,6 @@ type Rotator struct {
 	Now      func() time.Time
 	// NewID makes the id of a new rotation.
 	NewID func() string
-	// KeepKey commits the fingerprint key to pass, if it is a new one; it is
-	// pushed with what follows.
-	KeepKey func(ctx context.Context) (kept bool, err error)
 }
 
 // Rotate rotates the secrets of these names together: one preview, one

@@ -15,6 +15,9 @@ import (
 // consumers may rightly run with the pending one, which the detail then says.
 func (r *Rotator) Verify(ctx context.Context, names []string) ([]Report, error) {
 	run := &run{Rotator: r, verb: toLook}
+	if err := run.loadKey(ctx); err != nil {
+		return nil, err
+	}
 	var reports []Report
 	for _, name := range names {
 		report, err := run.verifyOne(ctx, name)

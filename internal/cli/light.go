@@ -27,7 +27,8 @@ func (a *app) bare() *session {
 
 // light opens what it takes to read the records: catalog, pass and the state
 // backend. No Pulumi CLI is needed, no service is asked, and nothing is
-// decrypted but the backend's own key, where it has one.
+// decrypted but the backend's own key, where it has one, and the key of the
+// journal's signatures.
 func (a *app) light(ctx context.Context) (*session, error) {
 	// Making a world takes a CLI.
 	return a.assemble(ctx, a.opts.sandbox != "", (*session).openPass)
@@ -42,6 +43,7 @@ func (s *session) openPass(ctx context.Context) (err error) {
 		o.Env = slices.DeleteFunc(slices.Clone(s.app.env.Environ), func(kv string) bool { return strings.HasPrefix(kv, "PASSWORD_STORE_") })
 	}
 	s.store, err = store.Open(ctx, o)
+	s.keys = &rotation.PassKey{Store: s.store, Hide: func(v secrets.Value) { s.redactor.Add(v) }}
 	return err
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/cloudflare"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services/scaleway"
-	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // fleet opens the stacks of the catalog.
@@ -142,7 +140,7 @@ func (s *session) rotator() *rotation.Rotator {
 		Catalog: s.catalog, Store: s.store, Journal: s.journal, Fleet: f, Asker: s.asker(f),
 		Show:    s.showPlan,
 		Checker: s.services.Checker, Issuer: s.services.Issuer, Hide: s.hide, Reauth: s.reauth, Exclusive: s.exclusive,
-		Person: person{s}, Watch: watch{s.progress}, Key: s.key, KeepKey: s.keepKey,
+		Person: person{s}, Watch: watch{s.progress}, Key: s.key, Keys: s.keys,
 		Now: time.Now, NewID: func() string { return time.Now().UTC().Format("20060102-150405-") + s.runID[:4] },
 		Window: proof.Window{Answers: 3, Every: 2 * time.Second, Limit: 3 * time.Minute},
 		Settle: proof.Window{Every: 2 * time.Second, Limit: 20 * time.Second},
@@ -156,17 +154,4 @@ func (s *session) rotator() *rotation.Rotator {
 		r.Death = proof.Window{Every: 100 * time.Millisecond, Limit: 10 * time.Second}
 	}
 	return r
-}
-
-// keepKey commits a new fingerprint key before the first fingerprint is kept.
-func (s *session) keepKey(ctx context.Context) (bool, error) {
-	if !s.newKey {
-		return false, nil
-	}
-	err := s.store.Write(ctx, "Add the key of rotation fingerprints", store.Change{Path: secrets.FingerprintKeyPath, Content: s.key})
-	if err != nil {
-		return false, fmt.Errorf("storing the key of fingerprints in pass: %w", err)
-	}
-	s.newKey = false
-	return true, nil
 }

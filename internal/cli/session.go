@@ -18,6 +18,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine"
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox"
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
@@ -49,9 +50,10 @@ type session struct {
 	http     *http.Client
 	// ids are the values of the catalog's identifiers, by pass path.
 	ids map[string]string
-	// key is the fingerprint key; newKey says that pass does not hold it yet.
-	key    secrets.Value
-	newKey bool
+	// keys reads the fingerprint key; key is that of this session, where pass holds
+	// none yet one that the first rotation will store.
+	keys *rotation.PassKey
+	key  secrets.Value
 
 	closers []func() error
 }
@@ -194,12 +196,10 @@ func (s *session) openStore(ctx context.Context) (err error) {
 	if err := s.readIdentifiers(ctx); err != nil {
 		return err
 	}
-	if s.store.Exists(secrets.FingerprintKeyPath) {
-		s.key, err = s.entry(ctx, secrets.FingerprintKeyPath)
-		return err
+	if s.key, err = s.keys.Key(ctx); err == nil && s.key.IsZero() {
+		s.key = rotation.NewKey()
 	}
-	s.key, s.newKey = secrets.NewValue([]byte(randomHex(32))), true
-	return nil
+	return err
 }
 
 func (s *session) readIdentifiers(ctx context.Context) error {
@@ -258,7 +258,9 @@ func (s *session) openEngine(ctx context.Context) error {
 		}})
 	s.closers = append(s.closers, func() error { s.engine.Sweep(); return nil })
 	s.services = dial.Dial(s.catalog, s.http, s.ids)
-	s.journal, err = s.openLog(ctx, env)
+	if s.journal, err = s.openLog(ctx, env); err == nil {
+		s.journal.SignedBy(func(ctx context.Context) (secrets.Value, error) { return s.keys.Key(ctx) })
+	}
 	return err
 }
 

@@ -1,0 +1,45 @@
+package journal
+
+import (
+	"context"
+	"slices"
+)
+
+// Repair accepts a log that was damaged, as it stands: no object is deleted or
+// written anew, and from this event on the log is whole again.
+type Repair struct {
+	By string `json:"by"`
+	// Found is what was wrong, one line each.
+	Found []string `json:"found"`
+	// Ignored are objects in the log's folder that are no events.
+	Ignored []string `json:"ignored,omitempty"`
+	// Digest is over all objects before this event, so that what was accepted
+	// cannot be exchanged later.
+	Digest string `json:"digest"`
+}
+
+// Repair appends e as the event that accepts what the audit has found. Its
+// Repair is filled in, as Append does the rest.
+func (j *Journal) Repair(ctx context.Context, a *Audit, e Event) error {
+	e.Repair = &Repair{By: Self().String(), Ignored: slices.Clone(a.strays), Digest: digestOf(a.readings), Found: a.Found()}
+	e.Number, e.Prev = 1, ""
+	if n := len(a.readings); n > 0 {
+		e.Number = a.readings[n-1].n + 1
+	}
+	if e.Number > highest {
+		return &DamagedError{a.secret, eventKey(a.secret, highest), "no number is left after it: remove it"}
+	}
+	return (&Log{journal: j, secret: a.secret}).append(ctx, e)
+}
+
+// Found says what is wrong, one line each.
+func (a *Audit) Found() []string {
+	var out []string
+	if a.Key != nil {
+		out = append(out, a.Key.Error())
+	}
+	for _, d := range a.Damage {
+		out = append(out, d.Object+": "+d.Detail)
+	}
+	return out
+}
