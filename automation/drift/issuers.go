@@ -253,7 +253,11 @@ func (s *scene) unlisted(ctx context.Context, service string, out *sheet) {
 		if i.Disabled || !i.Expires.IsZero() && !i.Expires.After(s.Now()) {
 			continue
 		}
-		if secret, known := ours[i.ID]; known {
+		secret, known := ours[i.ID]
+		if !known {
+			secret, known = ours[rotation.KeyedID(i.ID, s.Key)]
+		}
+		if known {
 			s.ends(i, call(i.ID), secret, out)
 			continue
 		}

@@ -23,7 +23,7 @@ func (s *scene) journal(ctx context.Context, out *sheet) {
 		if damaged := (*journal.DamagedError)(nil); errors.As(st.Err, &damaged) {
 			out.find(Finding{Code: ForeignChange, Subject: "journal/" + name, Severity: Error, Secret: name,
 				Detail: "the record of its rotations is not as it was written: " + damaged.Error() + fromBackup,
-				Fix:    "go run . history --secret " + name})
+				Fix:    "go run . journal repair --secret " + name})
 			continue
 		}
 		if st.Err != nil {
@@ -49,7 +49,7 @@ func (s *scene) unused(ctx context.Context, out *sheet) {
 }
 
 // fromBackup is what can be done about a damaged record.
-const fromBackup = "; restore it from the state bucket's versions or from a backup"
+const fromBackup = "; restore it from the state bucket's versions or from a backup, or accept what can be verified now"
 
 // chain reads a secret's whole log: each event names the one before it.
 func (s *scene) chain(ctx context.Context, secret string) error {
@@ -81,12 +81,12 @@ func (s *scene) unrecorded(ctx context.Context, st rotation.Standing, out *sheet
 			return
 		}
 		for _, id := range ids {
-			if slices.ContainsFunc(events, func(ev journal.Event) bool { return ev.Rotation == id }) {
+			if journal.Knows(events, id) {
 				continue
 			}
 			out.find(Finding{Code: ForeignChange, Subject: "journal/" + name, Severity: Error, Secret: name,
 				Detail: "pass was written by rotation " + id + ", which the record does not have: events have been taken out of it" + fromBackup,
-				Fix:    "go run . history --secret " + name})
+				Fix:    "go run . journal repair --secret " + name})
 			return
 		}
 	}

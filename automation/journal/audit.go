@@ -114,7 +114,7 @@ func (a *Audit) sinceRepair(ctx context.Context, j *Journal) (int, error) {
 			continue
 		}
 		e, _, err := j.decoded(ctx, a.secret, r.n, r.object)
-		if err != nil && !isVerdict(err) {
+		if err != nil && !Unreliable(err) {
 			return 0, err
 		}
 		// One that is not signed could be anybody's.
@@ -137,9 +137,9 @@ func (a *Audit) sinceRepair(ctx context.Context, j *Journal) (int, error) {
 	return 0, nil
 }
 
-// isVerdict tells what is wrong with an object from what kept it from being
-// looked at.
-func isVerdict(err error) bool {
+// Unreliable reports whether an error is about what a log says, and not about
+// what kept it from being read: a damaged one, or one of another key.
+func Unreliable(err error) bool {
 	var damaged *DamagedError
 	var key *KeyError
 	return errors.As(err, &damaged) || errors.As(err, &key)
@@ -238,7 +238,7 @@ func (j *Journal) KeyIDs(ctx context.Context) (map[string]string, error) {
 // newestKeyID is nil where there is no event.
 func (j *Journal) newestKeyID(ctx context.Context, secret string) (*string, error) {
 	found, err := j.objectsOf(ctx, secret, path.Join(Root, secret))
-	if isVerdict(err) {
+	if Unreliable(err) {
 		return nil, nil // no log, and told where this secret is meant
 	}
 	if err != nil {

@@ -276,3 +276,18 @@ func (l *Lease) Release(ctx context.Context) error {
 	l.held = nil
 	return errors.Join(errs...)
 }
+
+// Free releases the leases on these names, whoever holds them. A holder that still
+// runs finds out at its next renewal.
+func (j *Journal) Free(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		last, err := j.claimed(ctx, name)
+		if err == nil && last.Number > 0 && !last.Released {
+			_, err = j.claim(ctx, claim{Number: last.Number + 1, Name: name, Since: j.now(), Released: true})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -215,7 +215,7 @@ func TestARepairAcceptsWhatStandsAndNothingElse(t *testing.T) {
 			require.NoError(t, err)
 			require.False(t, a.Whole())
 			require.NotEmpty(t, a.Found())
-			require.NoError(t, j.Repair(t.Context(), a, Event{Rotation: "repair", State: Adopted, Step: "accepted"}))
+			require.NoError(t, j.Repair(t.Context(), a, Event{Rotation: "repair", State: Adopted, Step: "accepted"}, nil))
 
 			l, err := j.Open(t.Context(), "stripe")
 			require.NoError(t, err)
@@ -245,7 +245,7 @@ func TestAnUnsignedRepairAcceptsNothing(t *testing.T) {
 	rewrite(t, dir, 2, `"seen"`, `"forged"`)
 	a, err := InDir(dir).SignedBy(keyOf("k")).Audit(t.Context(), "stripe")
 	require.NoError(t, err)
-	require.NoError(t, InDir(dir).SignedBy(keyOf("evil")).Repair(t.Context(), a, Event{Rotation: "repair", State: Done}))
+	require.NoError(t, InDir(dir).SignedBy(keyOf("evil")).Repair(t.Context(), a, Event{Rotation: "repair", State: Done}, nil))
 	_, err = InDir(dir).SignedBy(keyOf("k")).Open(t.Context(), "stripe")
 	require.Error(t, err)
 	unsign(t, dir, 4)

@@ -74,6 +74,8 @@ func (r Records) past(ctx context.Context, name string) ([]Past, error) {
 			out[i].Entries = append(out[i].Entries, EntryReport{Name: moved, Path: entry.Path, From: m.From.Short(), To: m.To.Short()})
 		}
 	}
+	// Newest first, by the events' numbers: two may have begun at one moment.
+	slices.Reverse(out)
 	return out, nil
 }
 

@@ -28,7 +28,7 @@ func identifyLeaving(ctx context.Context, r *run, j *job, issuer services.Issuer
 	if err != nil {
 		return "", err
 	}
-	if recorded := j.leavingID(); recorded != "" && recorded != found.ID {
+	if recorded := j.leavingID(); recorded != "" && !recordNames(recorded, found.ID, r.Key) {
 		return "", mismatch(r, j, recorded, found.ID)
 	}
 	return found.ID, nil

@@ -13,7 +13,7 @@ import (
 // does: somebody with write access to the state.
 func (w *world) forge(change func(*journal.Event)) {
 	w.t.Helper()
-	log, err := journal.InDir(w.journal).Open(w.t.Context(), "acme")
+	log, err := w.rotator().Journal.Open(w.t.Context(), "acme")
 	require.NoError(w.t, err)
 	e := log.Last()
 	change(&e)

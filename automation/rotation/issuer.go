@@ -115,9 +115,9 @@ func (r *run) orphans(ctx context.Context, j *job, issuer services.Issuer, with 
 			continue
 		}
 		if err := issuer.Delete(ctx, with, f.ID); err != nil {
-			return fmt.Errorf("deleting orphan %s: %w", f.ID, err)
+			return fmt.Errorf("deleting orphan %s: %w", ending(f.ID), err)
 		}
-		r.Watch.Begin(j.secret.Name, "").Done("deleted " + f.ID + ", which an interrupted run had made")
+		r.Watch.Begin(j.secret.Name, "").Done("deleted " + ending(f.ID) + ", which an interrupted run had made")
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (r *run) deleteIdentified(ctx context.Context, j *job, issuer services.Issu
 	if err := r.disable(ctx, j, issuer, id); err != nil {
 		return false, err
 	}
-	err := r.effect(ctx, j, j.revoking(), "deleting "+id+" at "+j.secret.Service, func(ctx context.Context) error {
+	err := r.effect(ctx, j, j.revoking(), "deleting "+j.shownID(id)+" at "+j.secret.Service, func(ctx context.Context) error {
 		if err := issuer.Delete(ctx, j.authority(), id); err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func (r *run) disable(ctx context.Context, j *job, issuer services.Issuer, id st
 	if !ok || j.back || j.condemned || r.options.Unproven {
 		return nil
 	}
-	err := r.effect(ctx, j, j.revoking(), stepDisabling+id+" at "+j.secret.Service, func(ctx context.Context) error {
+	err := r.effect(ctx, j, j.revoking(), stepDisabling+j.shownID(id)+" at "+j.secret.Service, func(ctx context.Context) error {
 		return sw.Disable(ctx, j.authority(), id)
 	})
 	switch kind := services.KindOf(err); {

@@ -136,7 +136,7 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	e := journal.Event{
 		Rotation: j.id, State: state, Step: step, Source: j.source, OldDead: j.oldDead,
 		Entries: map[string]journal.Move{}, Promoted: last.Promoted, PromotedAt: last.PromotedAt,
-		NewID: j.newID, OldID: j.oldID, Hold: j.hold, Debts: slices.Clone(j.debts), Keys: r.keysOf(j),
+		NewID: r.recordedID(j, j.newID), OldID: r.recordedID(j, j.oldID), Hold: j.hold, Debts: slices.Clone(j.debts), Keys: r.keysOf(j),
 	}
 	for _, m := range j.moved {
 		move := r.move(j, m.Name())

@@ -93,7 +93,7 @@ func (r *run) barred(secret string, err error) error {
 	case errors.As(err, &held):
 		next := []string{"wait for it to end, then: " + resumeByName(r, secret).String()}
 		if held.Holder.Host != journal.Self().Host {
-			next = append(next, "if that process is dead, its lease is over at "+held.Free.Local().Format("15:04:05"))
+			next = append(next, "if that process is dead, its lease is over at "+held.Free.Local().Format("2006-01-02 15:04:05 MST")+", or at once: go run . journal release --secret "+secret)
 		}
 		return &Error{Reason: Held, Secret: secret, Err: err, Next: next}
 	}

@@ -237,6 +237,10 @@ func (r *run) synced(ctx context.Context) error {
 // open reads a secret's journal and entries.
 func (r *run) open(ctx context.Context, s secrets.Secret) (*job, error) {
 	log, err := r.Journal.Open(ctx, s.Name)
+	// Nothing is decided, and nothing issued, on a record that is not whole.
+	if err == nil && r.verb != toLook {
+		_, err = log.Events(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -293,6 +297,7 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 	if err := r.identify(ctx, j); err != nil {
 		return err
 	}
+	r.inUse(ctx, j)
 	results := r.Asker.AskAll(ctx, r.questions(j, j.old, true))
 	j.report.Consumers = consumers(results)
 	r.takenUnproven(j, results)

@@ -91,13 +91,16 @@ func (r *run) promoted(ctx context.Context, t *rollout.Target, key string) (secr
 	if !ok {
 		return secrets.Value{}, fmt.Errorf("stack %s: key %s stands for no entry", t.Name, key)
 	}
+	have, held := t.Values[key]
 	log, err := r.Journal.Open(ctx, s.Name)
+	if journal.Unreliable(err) && held && r.jobOf(s.Name) == nil {
+		return have, nil // another secret's: it bars that one, and what it has stays
+	}
 	if err != nil {
 		return secrets.Value{}, err
 	}
 	// What an interrupted rotation of it has deployed already is what its
 	// consumers run with.
-	have, held := t.Values[key]
 	was, journalled := log.Last().Promoted[ref.Entry]
 	// One that is being rolled back belongs on the old value again.
 	move := log.Last().Entries[ref.Entry]

@@ -19,8 +19,18 @@ type proofQuestion = proof.Question
 // ahead only on fresh proof from every consumer and with pass pushed.
 func (r *run) retire(ctx context.Context, j *job) error {
 	last := j.log.Last()
+	if takenOver(j) {
+		return r.closeTakenOver(ctx, j)
+	}
 	if !last.RevokedAt.IsZero() && !j.back {
-		return r.finish(ctx, j)
+		accepted, err := r.stillAccepted(ctx, j)
+		if err != nil {
+			return err
+		}
+		if !accepted {
+			return r.finish(ctx, j)
+		}
+		last = j.log.Last()
 	}
 	if err := r.mayRetire(ctx, j, last); err != nil {
 		return err
@@ -96,7 +106,11 @@ func (r *run) goneAlready(ctx context.Context, j *job) bool {
 // graceEnd honours a shorter --grace of this call.
 func (r *run) graceEnd(j *job, last journal.Event) time.Time {
 	if r.options.Grace != nil && last.GraceUntil.After(last.PromotedAt) {
-		return last.PromotedAt.Add(*r.options.Grace)
+		begun := last.PromotedAt
+		if now := r.Now(); begun.After(now) {
+			begun = now // written with a wrong clock
+		}
+		return begun.Add(*r.options.Grace)
 	}
 	return last.GraceUntil
 }

@@ -177,6 +177,17 @@ func (r *Rotator) Hold(ctx context.Context, name string, off bool) (Report, erro
 	if off == (last.Hold == nil) {
 		return report, nil
 	}
+	if last.Number == 0 {
+		// It is the first event of all, perhaps, and so the key has to be there.
+		s, _ := r.Catalog.Secret(name)
+		run := &run{Rotator: r, verb: toLook, jobs: []*job{{secret: s, log: log, report: report}}}
+		if err := run.syncedOnline(ctx); err != nil {
+			return report, err
+		}
+		if err := run.keepKey(ctx); err != nil {
+			return report, err
+		}
+	}
 	e := last
 	e.Step, e.Hold = journal.StepHoldOff, nil
 	if !off {

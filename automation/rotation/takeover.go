@@ -74,6 +74,9 @@ func (r *run) takenUnproven(j *job, results []proof.Result) {
 // state was saved, and relies on it.
 func (r *run) underWay(ctx context.Context, secret string) (bool, error) {
 	log, err := r.Journal.Open(ctx, secret)
+	if journal.Unreliable(err) {
+		return true, nil // nothing tells, so what is there stays
+	}
 	if err != nil {
 		return false, err
 	}

@@ -107,7 +107,7 @@ Start with:  go run . doctor            what is missing on this machine
 		text, _, _ := strings.Cut(err.Error(), ": strconv.")
 		return misused(typed(path(cmd), "--help"), "%s", text)
 	})
-	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.revokeCommand(), a.rollbackCommand(), a.holdCommand(), a.adoptCommand(), a.driftCommand(), a.scheduleCommand(), a.statusCommand(), a.historyCommand(), a.unlockCommand(), a.catalogCommand(), a.envCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
+	root.AddCommand(a.rotateCommand(), a.previewCommand(), a.verifyCommand(), a.revokeCommand(), a.rollbackCommand(), a.holdCommand(), a.adoptCommand(), a.driftCommand(), a.scheduleCommand(), a.statusCommand(), a.historyCommand(), a.journalCommand(), a.unlockCommand(), a.catalogCommand(), a.envCommand(), a.sandboxCommand(), a.setupCommand(), a.doctorCommand())
 	a.complete(root)
 	return root
 }

@@ -70,7 +70,7 @@ func (a *app) examine(ctx context.Context) error {
 			return a.printFindings(append(findings, a.bad("sandbox", err)))
 		}
 		bucket, _ := s.bucketFindings(ctx)
-		findings = append(append(append(append(findings, bucket...), s.entries(ctx)...), s.credentials(ctx)...), s.stacks(ctx)...)
+		findings = append(append(append(append(append(findings, bucket...), s.journals(ctx)...), s.entries(ctx)...), s.credentials(ctx)...), s.stacks(ctx)...)
 		s.progress.Close()
 		return errors.Join(a.printFindings(findings), s.close())
 	}
@@ -112,6 +112,7 @@ func (s *session) beyond(ctx context.Context, local []finding) (out []finding) {
 	}
 	if usable {
 		out = append(out, s.stateFinding(ctx)...)
+		out = append(out, s.journals(ctx)...)
 	}
 	out = append(out, s.credentials(ctx)...)
 	for _, f := range local {

@@ -101,7 +101,7 @@ func (s *session) printEvents(p rotation.Past) {
 		if who := e.Holder.String(); who != by {
 			text, by = text+", by "+who, who
 		}
-		add(e.Time.Local().Format("01-02 15:04:05"), string(e.State), text)
+		add(e.Time.Local().Format("01-02 15:04:05"), string(e.State), text+trustText(e))
 	}
 	for _, answer := range p.Answers {
 		text := answer.Consumer + ": " + proof.Phrase(proof.Answer(answer.Answer), answer.Proof)
@@ -115,6 +115,18 @@ func (s *session) printEvents(p rotation.Past) {
 	}
 	ui.Table(s.out, s.app.width(), nil, rows)
 	_, _ = fmt.Fprintln(s.out)
+}
+
+// trustText marks an event of which it is not proven who wrote it.
+func trustText(e journal.Event) string {
+	text := ""
+	if e.Trust == journal.Unsigned || e.Trust == journal.Replaced {
+		text = " [" + string(e.Trust) + "]"
+	}
+	if e.Misdated() {
+		text += " [its date is later than its object's, " + minute(e.Stored) + "]"
+	}
+	return text
 }
 
 func endOf(p rotation.Past) string {
@@ -169,6 +181,9 @@ type eventOf struct {
 	State  journal.State `json:"state"`
 	Step   string        `json:"step"`
 	Holder string        `json:"holder"`
+	// Signature is signed, unsigned (written before events were signed) or
+	// replaced (accepted by a later repair).
+	Signature journal.Trust `json:"signature"`
 }
 
 func historyDocument(past []rotation.Past) []pastOf {
@@ -181,7 +196,7 @@ func historyDocument(past []rotation.Past) []pastOf {
 			one.Ended = utc(p.Last)
 		}
 		for _, e := range p.Events {
-			one.Events = append(one.Events, eventOf{Number: e.Number, Time: utc(e.Time), State: e.State, Step: e.Step, Holder: e.Holder.String()})
+			one.Events = append(one.Events, eventOf{Number: e.Number, Time: utc(e.Time), State: e.State, Step: e.Step, Holder: e.Holder.String(), Signature: e.Trust})
 		}
 		out = append(out, one)
 	}

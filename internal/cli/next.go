@@ -52,6 +52,10 @@ func nextOf(err error) []string {
 			add(e.next)
 		case *secrets.CatalogError:
 			add("mend the file, then: go run . catalog validate")
+		case *journal.DamagedError:
+			add(repairOf(e.Secret))
+		case *journal.KeyError:
+			add(repairOf(e.Name))
 		case *journal.TakenError, *journal.HeldError:
 			if len(next) == 0 {
 				add("wait for it to end, then the same command again")

@@ -329,7 +329,10 @@ type statusOf struct {
 	Running    bool     `json:"running"`
 	// Edited are pass paths that were changed since, and not rolled out.
 	Edited []string `json:"edited"`
-	Error  string   `json:"error,omitempty"`
+	// Signature is that of the newest event: signed, or unsigned from before
+	// events were signed; empty where there is none.
+	Signature journal.Trust `json:"signature"`
+	Error     string        `json:"error,omitempty"`
 }
 
 func statusDocument(rows []rotation.Standing, loose []drift.Finding) any {
@@ -345,7 +348,7 @@ func statusDocument(rows []rotation.Standing, loose []drift.Finding) any {
 		days := float64(r.Secret.MaxAge.Std()) / float64(24*time.Hour)
 		one := statusOf{Name: r.Secret.Name, MaxAgeDays: math.Round(days*100) / 100, Due: utc(r.Due()), State: string(r.Last.State),
 			Debts: append([]string{}, r.Last.Debts...), Edited: append([]string{}, r.Edited...), Overdue: r.Overdue(), Since: utc(r.Since), DatedBy: r.DatedBy,
-			GraceUntil: utc(r.Last.GraceUntil), Rotation: r.Last.Rotation, Step: r.Last.Step, Running: r.Held != nil}
+			GraceUntil: utc(r.Last.GraceUntil), Rotation: r.Last.Rotation, Step: r.Last.Step, Running: r.Held != nil, Signature: r.Last.Trust}
 		if !r.Since.IsZero() {
 			age := int(r.Age() / (24 * time.Hour))
 			one.AgeDays = &age

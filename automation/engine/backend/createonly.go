@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,8 +33,12 @@ const probeCleanup = 10 * time.Second
 // deletes it. ErrNoCreateOnly where it is not; ErrNoDelete where all that failed
 // is the removal, for want of the right.
 func CreateOnly(ctx context.Context, b *blob.Bucket) (err error) {
-	key := probeDir + rand.Text()
-	err = create(ctx, b, key)
+	key, content := probeDir+rand.Text(), []byte(`{"probe":"`+rand.Text()+`"}`)
+	err = create(ctx, b, key, content)
+	if refused(err) && holds(ctx, b, key, content) {
+		// It was taken, the answer was lost, and the client wrote it once more.
+		err = nil
+	}
 	if refused(err) {
 		// Nobody else has this name: the server refuses all such writes.
 		return fmt.Errorf("probing the state backend: %w", ErrNoCreateOnly)
@@ -42,7 +47,7 @@ func CreateOnly(ctx context.Context, b *blob.Bucket) (err error) {
 		return fmt.Errorf("probing the state backend: %w", Explain(err))
 	}
 	defer func() { err = errors.Join(err, removeProbe(ctx, b, key)) }()
-	err = create(ctx, b, key)
+	err = create(ctx, b, key, content)
 	switch {
 	case refused(err):
 		return nil
@@ -52,8 +57,14 @@ func CreateOnly(ctx context.Context, b *blob.Bucket) (err error) {
 	return fmt.Errorf("probing the state backend: %w", Explain(err))
 }
 
-func create(ctx context.Context, b *blob.Bucket, key string) error {
-	return b.WriteAll(ctx, key, []byte("{}"), &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
+// holds reports whether an object has this content.
+func holds(ctx context.Context, b *blob.Bucket, key string, content []byte) bool {
+	have, err := b.ReadAll(ctx, key)
+	return err == nil && bytes.Equal(have, content)
+}
+
+func create(ctx context.Context, b *blob.Bucket, key string, content []byte) error {
+	return b.WriteAll(ctx, key, content, &blob.WriterOptions{IfNotExist: true, ContentType: "application/json"})
 }
 
 // refused: 412, or 501 from a server that knows the header and cannot do it.
