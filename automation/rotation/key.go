@@ -157,7 +157,7 @@ func (r *run) keepKey(ctx context.Context) error {
 			return fmt.Errorf("storing the key of fingerprints in pass: %w", err)
 		}
 	} else if !key.Equal(r.Key) {
-		return &Error{Reason: Held, Step: "reading the key of fingerprints", Detail: "it was exchanged since this plan was made", Next: []string{r.repeat(r.jobs[0].secret.Name)}}
+		return &Error{Reason: Held, Step: "reading the key of fingerprints", Detail: "it was exchanged since this plan was made", Next: []string{resumeByName(r, r.jobs[0].secret.Name).String()}}
 	}
 	shared, err := store.Shared(ctx, r.Store, secrets.FingerprintKeyPath)
 	if err != nil || shared {
@@ -191,7 +191,7 @@ func (r *run) adoptKey(ctx context.Context, rejected error) error {
 		}
 		for name, v := range now {
 			if !v.Equal(j.current[name]) {
-				return &Error{Reason: Held, Secret: j.secret.Name, Detail: "its entry " + name + " was changed in pass since this plan was made", Next: []string{r.repeat(j.secret.Name)}}
+				return &Error{Reason: Held, Secret: j.secret.Name, Detail: "its entry " + name + " was changed in pass since this plan was made", Next: []string{resumeByName(r, j.secret.Name).String()}}
 			}
 		}
 		r.fill(j)

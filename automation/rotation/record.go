@@ -24,12 +24,13 @@ func (r *run) stillAccepted(ctx context.Context, j *job) (bool, error) {
 	case err == nil && report.State == services.Dead:
 		return false, nil
 	case err != nil || report.State != services.Alive:
-		return false, &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the old value before the record is closed", Detail: report.Detail, Err: err, Next: []string{again(j.secret.Name)}}
+		return false, &Error{Reason: Untold, Secret: j.secret.Name, Step: "trying the old value before the record is closed", Detail: report.Detail, Err: err, Next: []string{resumeCommand(r, j).String()}}
 	}
 	r.Watch.Begin(j.secret.Name, "").Warn("the journal says that " + j.secret.Service + " rejects the old value, and it accepts it: it is revoked now")
 	r.owe(j, r.notDeadYet(j))
 	e := r.standing(j, j.state, "the service accepts the old value after all")
-	e.RevokedAt, e.Evidence, e.Stated, j.oldDead, e.OldDead = time.Time{}, "", false, false, false
+	e.RevokedAt, e.Evidence, j.oldDead, e.OldDead = time.Time{}, "", false, false
+	e.Stated, e.StatedBy, e.StatedEntries = false, "", nil
 	return true, r.record(ctx, j, e)
 }
 

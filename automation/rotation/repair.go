@@ -9,6 +9,7 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
 	"github.com/sanmarcsoft/secret-rotation/automation/proof"
+	"github.com/sanmarcsoft/secret-rotation/internal/hint"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 )
@@ -52,7 +53,10 @@ func (r *Rotator) Repair(ctx context.Context, name string) (Report, bool, error)
 	return j.report, true, run.accepted(ctx, j, audit, lost, results, proven)
 }
 
-func repairCommand(name string) string { return "go run . journal repair --secret " + name }
+// repairCommand accepts a damaged journal.
+func repairCommand(name string) string {
+	return hint.Command{Verb: "journal repair", Secrets: []string{name}}.String()
+}
 
 // syncedOnline is synced for what is no emergency.
 func (r *run) syncedOnline(ctx context.Context) error {
@@ -151,7 +155,7 @@ func (r *run) accepted(ctx context.Context, j *job, audit *journal.Audit, lost [
 		return err
 	}
 	j.report.Rotation, j.report.State, j.report.Debts = j.id, e.State, append([]string{}, e.Debts...)
-	j.report.Next = []string{again(j.secret.Name) + " --new", "go run . drift"}
+	j.report.Next = []string{hint.Command{Verb: "rotate", Secrets: []string{j.secret.Name}, Flags: []string{"--new"}}.String(), hint.Command{Verb: "drift"}.String()}
 	return nil
 }
 
