@@ -27,6 +27,10 @@ type Coverage struct {
 	Covers []string `yaml:"covers"`
 	// Ignore lists globs (path.Match) of entries that are not findings.
 	Ignore []string `yaml:"ignore"`
+	// Recipients lists the keys that entries may be encrypted to: fingerprints, long
+	// key ids or user ids with an address. A .gpg-id that names another stops every
+	// write. Empty: the keys that a secret was last encrypted to, by its journal.
+	Recipients []string `yaml:"recipients"`
 }
 
 // Placeholder stands in a proposed catalog for what nobody but its author knows. A

@@ -74,11 +74,15 @@ func badTypes() []badCatalog {
 
 func badStores() []badCatalog {
 	const form = "expected a pass path: letters, digits, blanks inside and . _ - @ + = with / between, no part beginning with . or -, no .gpg at the end"
+	const key = "expected a key's full fingerprint, its long id (16 hex digits) or a user id with an address"
 	return []badCatalog{
 		{"covers: [team]", "covers: []", "3:11: store.covers: found no folder, expected at least one folder of the pass store"},
 		{"covers: [team]", "covers: [team, ../x]", `3:18: store.covers[1]: found "../x", ` + form},
 		{"covers: [team]", "covers: [team, team]", `3:18: store.covers[1]: found "team" again (first at store.covers[0]), expected each folder once`},
 		{"ignore: ['team/old/*']", "ignore: ['team/[']", `4:12: store.ignore[0]: found "team/[", expected a glob such as team/*`},
+		{"covers: [team]", "recipients: ['0xDEADBEEF', '-a@b', nobody]\n  covers: [team]", `3:16: store.recipients[0]: found "0xDEADBEEF", ` + key +
+			"\n" + `3:30: store.recipients[1]: found "-a@b", ` + key + "\n" + `3:38: store.recipients[2]: found "nobody", ` + key},
+		{"covers: [team]", "recipients: [a@b, a@b]\n  covers: [team]", `3:21: store.recipients[1]: found "a@b" again (first at store.recipients[0]), expected each key once`},
 		{"read: raw}\n", "read: raw}\n      - {path: other/x}\n", `41:16: secrets[key].entries[other/x].path: found "other/x", expected a path inside store.covers (team)`},
 		{"read: raw}\n", "read: raw}\n      - {path: teams/x}\n", `41:16: secrets[key].entries[teams/x].path: found "teams/x", expected a path inside store.covers (team)`},
 		{"read: raw}\n", "read: raw}\n      - {path: /team/x}\n", `41:16: secrets[key].entries[/team/x].path: found "/team/x", ` + form},

@@ -94,6 +94,11 @@ func (c *checker) store(at place) {
 		_, err := path.Match(glob, "")
 		c.text(err == nil && glob != "", at.key("ignore").item(i, ""), glob, "a glob such as team/*")
 	}
+	for i, id := range c.cat.Store.Recipients {
+		own := at.key("recipients").item(i, "")
+		c.text(IsKeyID(id), own, id, "a key's full fingerprint, its long id (16 hex digits) or a user id with an address")
+		c.unique(own, "key", id)
+	}
 }
 
 func (c *checker) identifiers(at place) {

@@ -55,6 +55,7 @@ func TestSchemaAcceptsWhatParseAccepts(t *testing.T) {
 		{"grace: 0", "grace: '0'"}, {"maxAge: 90d", "maxAge: 30m"}, {"read: raw", "read: line"}, {"kind: pass", "kind: pass, name: p"},
 		{"{kind: pass, probe: {kind: exact, by: pass}}", "{kind: pass, reads: each-run, probe: {kind: configured, by: pass}}"},
 		{"{kind: pass, probe: {kind: exact, by: pass}}", "{kind: pass, probe: {kind: exact, by: environ, pidFile: /x, variables: {A: id, B: secret}}}"},
+		{"covers: [team]", "covers: [team]\n  recipients: ['0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567', '0x0123456789abcdef', 'Ada <ada@example.com>']"},
 		{"declared: true", "declared: true, providers: hosted, backend: 'file:///x'"}, {"stack: prod", "stack: '*', declared: false, passphrase: a/b"},
 		{"    variables: {KEY: team/key/secret}\n", ""}, {"url: s3://bucket?region=fr-par", "url: file:///var/state"},
 		{"path: team/account", "path: team/account\n    title: Account"}, {"{killsOld: true}", "{url: 'http://x/y', issue: [a], retire: [b]}"},
@@ -76,7 +77,7 @@ func TestSchemaRefuses(t *testing.T) {
 		{"maxAge: 90d", "maxAge: 90"}, {"kind: worker", "kind: lambda"}, {"        worker: badges\n", ""},
 		{"steps: [Set it.], ", ""}, {"by: attest", "by: login"}, {"by: attest", "by: hash"}, {"by: attest", "by: environ"}, {"{kind: pass, ", "{kind: pass, reads: once, "}, {"{kind: backend, ", "{kind: backend, reads: each-run, "}, {"kind: exact, by: attest", "kind: configured, by: attest"}, {"by: attest", "by: attest, pidFile: run"}, {", badUrl: 'https://b.example'", ""},
 		{"{name: edge, declared: true}", "{name: edge, declared: true, dir: x}"}, {"{name: edge, declared: true}", "{name: edge}"},
-		{"path: team/cf", "path: ../cf"}, {"read: raw", "read: all"}, {"[team]", "[]"}, {"    service: manual\n", ""},
+		{"path: team/cf", "path: ../cf"}, {"read: raw", "read: all"}, {"[team]", "[team]\n  recipients: ['0xDEADBEEF']"}, {"[team]", "[]"}, {"    service: manual\n", ""},
 	} {
 		require.Contains(t, small, c[0])
 		assert.Error(t, fits(t, schema, strings.Replace(small, c[0], c[1], 1)), "%s -> %s", c[0], c[1])

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
@@ -15,6 +16,8 @@ import (
 func (s *scene) recipients(ctx context.Context, out *sheet) {
 	told := map[string]bool{}
 	folders, found := map[string][]store.Recipient{}, map[string]*unlike{}
+	readers := map[string][]string{}
+	var unvouched []rotation.NewReader
 	for _, sec := range s.chosen {
 		for _, e := range sec.Entries {
 			folder := path.Dir(e.Path)
@@ -28,8 +31,25 @@ func (s *scene) recipients(ctx context.Context, out *sheet) {
 				s.copyReaders(ctx, e, keys, found)
 			}
 		}
+		who, err := rotation.ReadersOf(ctx, s.Store, sec, s.standingOf(ctx, sec.Name).Last)
+		if err != nil {
+			continue // told above, or the entry cannot be read, which is told too
+		}
+		for _, k := range who.Keys {
+			readers[sec.Name] = append(readers[sec.Name], k.String())
+		}
+		for _, n := range who.New {
+			unvouched = append(unvouched, n)
+			if found[n.Key.Folder] == nil {
+				found[n.Key.Folder] = &unlike{keys: who.Keys}
+			}
+		}
 	}
+	s.mu.Lock()
+	s.readable = readers
+	s.mu.Unlock()
 	for folder, u := range found {
+		u.distrust(unvouched)
 		out.find(u.anew(folder))
 	}
 }
@@ -70,6 +90,8 @@ type unlike struct {
 	entries            []string
 	// copies: they are what rotations keep beside entries, and keys are the entries'.
 	copies bool
+	// unvouched are keys that nobody is known to have agreed to.
+	unvouched []rotation.NewReader
 }
 
 // readers compares the keys that an entry is encrypted to with those of its
@@ -99,6 +121,15 @@ func (s *scene) readers(ctx context.Context, e secrets.Entry, keys []store.Recip
 	u.strangers, u.lacking = append(u.strangers, strangers...), append(u.lacking, lacking...)
 }
 
+// distrust remembers which of the keys nobody is known to have agreed to.
+func (u *unlike) distrust(all []rotation.NewReader) {
+	for _, n := range all {
+		if slices.ContainsFunc(u.keys, func(k store.Recipient) bool { return k.Fingerprint == n.Key.Fingerprint }) {
+			u.unvouched = append(u.unvouched, n)
+		}
+	}
+}
+
 // anew reports the entries under one .gpg-id that have to be encrypted anew.
 func (u *unlike) anew(folder string) Finding {
 	var ids []string
@@ -119,8 +150,15 @@ func (u *unlike) anew(folder string) Finding {
 	case len(u.strangers) > 0:
 		f.Severity = Error
 		f.Detail = "encrypted to " + distinct(u.strangers) + " too, which it does not name: encrypt them anew, and rotate what somebody else could read: " + distinct(u.entries)
-	default:
+	case len(u.lacking) > 0:
 		f.Detail = "not encrypted to " + distinct(u.lacking) + ", which it names: encrypt them anew: " + distinct(u.entries)
+	}
+	if len(u.unvouched) > 0 {
+		// Encrypting anew would hand every value to that key.
+		n := u.unvouched[0]
+		f.Severity, f.Fix = Error, n.Look()
+		f.Detail = n.String() + ": look at that commit; if the key is not to read, take it out of " + n.List() +
+			" and rotate what was encrypted to it, and if it is, list every key under store.recipients in the catalog"
 	}
 	return f
 }

@@ -225,6 +225,8 @@ type Secret struct {
 	Consumers  []Consumer `json:"consumers"`
 	// Issuer is what the service says of the value in pass: alive, dead, unknown.
 	Issuer string `json:"issuer"`
+	// Readers are the keys that pass encrypts its entries to.
+	Readers []string `json:"readers,omitempty"`
 }
 
 // Consumer is one place that holds copies of a secret, and what it answered.

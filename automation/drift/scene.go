@@ -29,6 +29,8 @@ type scene struct {
 	// seen are the consumers' answers and the issuers' words, for the view.
 	answers map[string][]Consumer
 	issued  map[string]services.State
+	// readable are the keys that pass encrypts to, by secret.
+	readable map[string][]string
 
 	standings once[[]rotation.Standing]
 	credits   once[map[string]*credit]

@@ -18,7 +18,7 @@ func (s *scene) show(ctx context.Context, r *Report) {
 		st := s.standingOf(ctx, sec.Name)
 		names = append(names, sec.Name)
 		one := Secret{Name: sec.Name, Title: sec.Title, State: string(st.Last.State), Running: st.Held != nil, Debts: append([]string{}, st.Last.Debts...),
-			Due: st.Due(), Consumers: s.answersOf(sec.Name), Issuer: string(s.issued[sec.Name]),
+			Due: st.Due(), Consumers: s.answersOf(sec.Name), Issuer: string(s.issued[sec.Name]), Readers: s.readable[sec.Name],
 			MaxAgeDays: math.Round(sec.MaxAge.Std().Hours()/24*100) / 100}
 		if !st.Since.IsZero() {
 			age := int(st.Age() / (24 * time.Hour))

@@ -154,6 +154,9 @@ type Event struct {
 	// Debts are what is still owed, each with its date: a credential that is not
 	// proven dead, a consumer that could not be asked, a store not pushed.
 	Debts []string `json:"debts,omitempty"`
+	// Recipients are the fingerprints of the keys that pass encrypted the secret's
+	// entries to, by entry name; absent in events of older programs.
+	Recipients map[string][]string `json:"recipients,omitempty"`
 	// Hold is set while the old credential must not be retired.
 	Hold *Hold `json:"hold,omitempty"`
 	// Stated: a person said that the old value is retired; StatedBy is who. From

@@ -111,6 +111,9 @@ func (a *adoption) survey(ctx context.Context, names []string) error {
 			open = append(open, c.job)
 		}
 	}
+	if err := requireKnownReaders(ctx, a.run, open); err != nil {
+		return err
+	}
 	return a.openTargets(ctx, open)
 }
 

@@ -68,9 +68,11 @@ type job struct {
 	newID, oldID string
 	hold         *journal.Hold
 	// keys are the config keys that the plan found settable (settable).
-	keys   []string
-	debts  []string
-	report Report
+	keys  []string
+	debts []string
+	// readers are the keys that pass encrypts its entries to.
+	readers Readers
+	report  Report
 }
 
 // goal is the credential that every consumer shall run with; leaving is the one
@@ -136,7 +138,10 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	e := journal.Event{
 		Rotation: j.id, State: state, Step: step, Source: j.source, OldDead: j.oldDead,
 		Entries: map[string]journal.Move{}, Promoted: last.Promoted, PromotedAt: last.PromotedAt,
-		NewID: r.recordedID(j, j.newID), OldID: r.recordedID(j, j.oldID), Hold: j.hold, Debts: slices.Clone(j.debts), Keys: r.keysOf(j),
+		NewID: r.recordedID(j, j.newID), OldID: r.recordedID(j, j.oldID), Hold: j.hold, Debts: slices.Clone(j.debts), Keys: r.keysOf(j), Recipients: last.Recipients,
+	}
+	if len(j.readers.Fingerprints) > 0 {
+		e.Recipients = j.readers.Fingerprints
 	}
 	for _, m := range j.moved {
 		move := r.move(j, m.Name())

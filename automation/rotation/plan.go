@@ -46,6 +46,8 @@ type SecretPlan struct {
 	// KillsOld: issuing the new value kills the old one at once.
 	KillsOld bool
 	Grace    time.Duration
+	// Readers are the keys that pass encrypts the entries to.
+	Readers []store.Recipient
 	// Adopts: the present value is taken over; Rolls: and rolled out as it is.
 	Adopts, Rolls bool
 }
@@ -77,6 +79,12 @@ func (r *run) prepare(ctx context.Context, names []string) error {
 	}
 	if r.verb == toRotate {
 		r.relapsed(ctx)
+	}
+	if r.verb != toRevoke {
+		if err := requireKnownReaders(ctx, r, r.rolling()); err != nil {
+			line.Fail("stopped: nothing was changed")
+			return err
+		}
 	}
 	if len(r.rolling()) > 0 && r.verb != toRevoke {
 		line.Say("asking services and consumers about the present values")

@@ -100,10 +100,10 @@ func (r *run) exchange(ctx context.Context, j *job) ([]store.Change, error) {
 			return nil, err
 		}
 		if stays := j.goal()[e.Name()]; !have.Equal(stays) {
-			changes = append(changes, store.Change{Path: e.Path, Content: entry.With(e.Read, stays)})
+			changes = append(changes, j.change(e, e.Path, entry.With(e.Read, stays)))
 		}
 		if leaves := j.leaving()[e.Name()]; !leaves.IsZero() && !r.Store.Exists(keep(e.Path)) {
-			changes = append(changes, store.Change{Path: keep(e.Path), Content: pendingContent(e, leaves)})
+			changes = append(changes, j.change(e, keep(e.Path), pendingContent(e, leaves)))
 		}
 	}
 	return append(changes, r.removals(j, drop)...), nil

@@ -137,7 +137,7 @@ func (r *run) keep(ctx context.Context, j *job) error {
 	err := r.effect(ctx, j, journal.Staging, "storing new "+names(j.moved)+" in pass", func(ctx context.Context) error {
 		var changes []store.Change
 		for _, e := range j.moved {
-			changes = append(changes, store.Change{Path: PendingPath(e.Path), Content: pendingContent(e, j.next[e.Name()])})
+			changes = append(changes, j.change(e, PendingPath(e.Path), pendingContent(e, j.next[e.Name()])))
 		}
 		if err := r.Store.Write(ctx, fmt.Sprintf("Stage new %s of %s (rotation %s)", names(j.moved), j.secret.Name, j.id), changes...); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ func (a *app) examine(ctx context.Context) error {
 			return a.printFindings(append(findings, a.bad("sandbox", err)))
 		}
 		bucket, _ := s.bucketFindings(ctx)
-		findings = append(append(append(append(append(findings, bucket...), s.journals(ctx)...), s.entries(ctx)...), s.credentials(ctx)...), s.stacks(ctx)...)
+		findings = slices.Concat(findings, bucket, s.journals(ctx), s.entries(ctx), readerFindings(ctx, s), s.credentials(ctx), s.stacks(ctx))
 		s.progress.Close()
 		return errors.Join(a.printFindings(findings), s.close())
 	}
@@ -114,7 +115,7 @@ func (s *session) beyond(ctx context.Context, local []finding) (out []finding) {
 		out = append(out, s.stateFinding(ctx)...)
 		out = append(out, s.journals(ctx)...)
 	}
-	out = append(out, s.credentials(ctx)...)
+	out = append(append(out, readerFindings(ctx, s)...), s.credentials(ctx)...)
 	for _, f := range local {
 		if f.Name == "passphrase" && !f.OK {
 			missing = "the passphrase"

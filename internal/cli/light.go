@@ -37,6 +37,9 @@ func (a *app) light(ctx context.Context) (*session, error) {
 // openPass opens the store and reads nothing of it.
 func (s *session) openPass(ctx context.Context) (err error) {
 	o := store.Options{Env: s.app.env.Environ, Interactive: s.app.interactive()}
+	if s.catalog != nil {
+		o.Recipients = s.catalog.Store.Recipients
+	}
 	if s.sandbox != nil {
 		o = s.sandbox.StoreOptions()
 		// What the operator set for the company's store is not for this one.

@@ -63,6 +63,9 @@ func printPlan(out io.Writer, style ui.Style, columns int, p *rotation.Plan) {
 			rows = append(rows, []string{"consumer", c.Name, presently(c, s.Back || s.State != "")})
 		}
 		rows = append(rows, byHand(s.ByHand)...)
+		for _, k := range s.Readers {
+			rows = append(rows, []string{"readable by", k.String(), ""})
+		}
 		if s.Adopts {
 			rows = append(rows, []string{"adoption", adoption(s), ""})
 		} else if s.Back {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/drift"
@@ -193,6 +194,21 @@ func (t *terminal) copies(r drift.Report) {
 	if next := nextDue(r); next != "" {
 		t.wrapped(2, next+".", plain)
 	}
+	if keys := readers(r); len(keys) > 0 {
+		t.wrapped(2, "Readable in pass by "+strings.Join(keys, ", ")+".", t.style.Dim)
+	}
+}
+
+// readers are the keys that pass encrypts to, each once.
+func readers(r drift.Report) []string {
+	var all []string
+	for _, s := range r.Secrets {
+		for _, key := range s.Readers {
+			all = append(all, printable(key))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // quiet is what does not change the answer, a line each.

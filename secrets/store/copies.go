@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -46,57 +45,6 @@ func original(path string) string {
 		return entry
 	}
 	return path
-}
-
-// Copy is a rotation's copy of an entry, with the keys that its file is encrypted
-// to and should not be, and the recipients of the entry that cannot read it.
-type Copy struct {
-	Path, Entry string
-	// Strangers are key ids (16 hex digits); one that is hidden is all zeros.
-	Strangers []string
-	Lacking   []Recipient
-}
-
-// MisreadCopies are the copies whose readers are not exactly the recipients of
-// their entries, as a file says that lies in the store now. Nothing is decrypted.
-// What was once committed for other readers stays readable to them in git's history.
-func (s *Store) MisreadCopies(ctx context.Context) ([]Copy, error) {
-	paths, err := s.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []Copy
-	var errs []error
-	for _, p := range paths {
-		entry, _, ok := CopyOf(p)
-		if !ok {
-			continue
-		}
-		c := Copy{Path: p, Entry: entry}
-		recipients, err := s.Recipients(ctx, p)
-		if err == nil {
-			c.Strangers, c.Lacking, err = s.misread(ctx, p, recipients)
-		}
-		if err != nil {
-			errs = append(errs, err)
-		} else if len(c.Strangers)+len(c.Lacking) > 0 {
-			out = append(out, c)
-		}
-	}
-	return out, errors.Join(errs...)
-}
-
-func (s *Store) misread(ctx context.Context, path string, recipients []Recipient) (strangers []string, lacking []Recipient, err error) {
-	ciphertext, err := s.file(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	_, st, err := s.runGpg(ctx, ciphertext, "--list-only", "--decrypt")
-	if err != nil {
-		return nil, nil, s.ended(opRead, path, "gpg", "", err)
-	}
-	ids := st.first("ENC_TO")
-	return Strangers(recipients, ids), slices.DeleteFunc(slices.Clone(recipients), func(r Recipient) bool { return r.Among(ids) }), nil
 }
 
 // mirrored are the .gpg-id files of rotation's folders that have to change with

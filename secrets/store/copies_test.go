@@ -36,9 +36,6 @@ func TestCopiesAreForTheReadersOfTheirEntry(t *testing.T) {
 		right := func(when string) {
 			t.Helper()
 			require.Equal(t, c.acme, encryptedTo(f, copied, keys...), "%s, %s, %s", name, copied, when)
-			wrong, err := f.Store.MisreadCopies(t.Context())
-			require.NoError(t, err)
-			require.Empty(t, wrong, "%s, %s", name, when)
 		}
 		require.NoError(t, f.Store.Write(t.Context(), "", change(copied, "2\n")))
 		f.Clean()
@@ -113,23 +110,4 @@ func TestCopiesInAPlainStore(t *testing.T) {
 	require.NoFileExists(t, list)
 	require.Equal(t, []string{own}, encryptedTo(f, copied, own, two))
 	f.Clean()
-}
-
-// A copy of an earlier day, encrypted to all of the store's keys, is found.
-func TestMisreadCopies(t *testing.T) {
-	f := storetest.New(t)
-	own := f.Run("", "head", "-c40", ".gpg-id")
-	two := f.Key("Two <two@example.invalid>", "", "never")
-	f.Pass("", "init", own, two)
-	f.Pass("1\n", "insert", "-m", store.PreviousPath("acme/key"))
-	f.Pass("", "init", "-p", "acme", own)
-	f.Pass("1\n", "insert", "-m", "acme/key")
-	f.Pass("1\n", "insert", "-m", store.PendingPath("other/key"))
-	wrong, err := f.Store.MisreadCopies(t.Context())
-	require.NoError(t, err)
-	require.Len(t, wrong, 1)
-	require.Equal(t, store.PreviousPath("acme/key"), wrong[0].Path)
-	require.Equal(t, "acme/key", wrong[0].Entry)
-	require.Len(t, wrong[0].Strangers, 1)
-	require.Empty(t, wrong[0].Lacking)
 }

@@ -82,8 +82,10 @@ func TestPinnedRecipients(t *testing.T) {
 	write(t, filepath.Join(f.Dir, "sub/.gpg-id"), two+"\n", 0o600)
 	want(t, s.Write(t.Context(), "", change("sub/a", "hunter2\n")), store.Recipients)
 	require.NoError(t, os.RemoveAll(filepath.Join(f.Dir, "sub")))
+	// Who is listed and not there is nobody's loss.
 	o.Recipients = []string{own, two}
-	want(t, f.Open(o).Write(t.Context(), "", change("a", "hunter2\n")), store.Recipients)
+	require.NoError(t, f.Open(o).Write(t.Context(), "", change("a", "hunter3\n")))
+	require.NoError(t, f.Open(o).Write(t.Context(), "", change("a", "hunter2\n")))
 	o.Recipients = []string{"DEADBEEF"}
 	_, err := store.Open(t.Context(), o)
 	want(t, err, store.Recipients)
@@ -108,7 +110,7 @@ func TestKeysThatCannotEncrypt(t *testing.T) {
 	}{
 		"old@example.invalid":      {store.Expired, "gpg --quick-set-expire " + expired + " 1y && gpg --quick-set-expire " + expired + " 1y '*'"},
 		"nobody@example.invalid":   {store.Recipients, "gpg --import KEYFILE"},
-		"stranger@example.invalid": {store.Recipients, "gpg --lsign-key stranger@example.invalid"},
+		"stranger@example.invalid": {store.Recipients, "pass git log -p -- pair/.gpg-id"},
 	} {
 		write(t, filepath.Join(f.Dir, "pair/.gpg-id"), id+"\n", 0o600)
 		e := want(t, f.Store.Write(t.Context(), "", pairChanges("hunter2")...), c.kind)

@@ -22,6 +22,8 @@ const (
 type Recipient struct {
 	// ID is what .gpg-id says.
 	ID string
+	// Name is the key's user id, such as Ada <ada@example.com>, as its owner wrote it.
+	Name string
 	// Fingerprint is the primary key's, 40 hex digits (or 64), upper case.
 	Fingerprint string
 	// Expires is when the key can no longer be encrypted to (UTC); zero: never.
@@ -36,8 +38,9 @@ type Recipient struct {
 
 // Recipients returns the keys that the entry is or would be encrypted to: those
 // of the nearest .gpg-id upward, for a rotation's copy of an entry upward from the
-// entry (see CopyOf). It fails with Kind Recipients for a key that
-// is missing or not unique or not pinned, with Expired for one that has expired.
+// entry (see CopyOf). A group of gpg.conf stands for its keys. It fails with Kind
+// Recipients for a key that is missing or not unique, with Expired for one that has
+// expired; whether a key may be there is Unlisted's business.
 func (s *Store) Recipients(ctx context.Context, entry string) ([]Recipient, error) {
 	if err := CheckName(entry); err != nil {
 		return nil, err
@@ -54,14 +57,45 @@ func (s *Store) Recipients(ctx context.Context, entry string) ([]Recipient, erro
 	}
 	var all []Recipient
 	for _, id := range ids {
-		r, err := s.recipient(ctx, entry, id)
+		found, err := s.recipientsOf(ctx, entry, id)
 		if err != nil {
 			return nil, err
 		}
-		r.Folder = gpgIDFolder(root, entry)
-		all = append(all, r)
+		for _, r := range found {
+			r.Folder = gpgIDFolder(root, entry)
+			all = append(all, r)
+		}
 	}
-	return all, s.pinned(entry, all)
+	return all, nil
+}
+
+// recipientsOf finds the key that a line of .gpg-id means, or those of a group.
+func (s *Store) recipientsOf(ctx context.Context, entry, id string) ([]Recipient, error) {
+	one, err := s.recipient(ctx, entry, id)
+	if err == nil {
+		return []Recipient{one}, nil
+	}
+	out, _, listErr := s.runGpg(ctx, nil, "--with-colons", "--list-config", "group")
+	if listErr != nil {
+		return nil, s.ended(opKeys, entry, "gpg", "", listErr)
+	}
+	for line := range strings.Lines(string(out.stdout)) {
+		f := strings.Split(strings.TrimSpace(line), ":") // cfg:group:NAME:ID;ID
+		if len(f) < 4 || f[1] != "group" || f[2] != id {
+			continue
+		}
+		var all []Recipient
+		for member := range strings.SplitSeq(f[3], ";") {
+			r, err := s.recipient(ctx, entry, member)
+			if err != nil {
+				return nil, err
+			}
+			r.ID = id
+			all = append(all, r)
+		}
+		return all, nil
+	}
+	return nil, err
 }
 
 // Among reports whether one of these key ids is a key of the recipient's.
@@ -155,43 +189,6 @@ func (s *Store) verifySignature(ctx context.Context, root *os.Root, entry, file 
 	return no("the signature of " + file + " is not by a key of PASSWORD_STORE_SIGNING_KEY")
 }
 
-// fingerprints normalises the pinned ones; a short id is no pin, anybody can
-// make a key that shares it.
-func fingerprints(pins []string) ([]string, error) {
-	var all []string
-	for _, pin := range pins {
-		fpr := strings.ToUpper(strings.ReplaceAll(pin, " ", ""))
-		if len(fpr) != 40 && len(fpr) != 64 || strings.Trim(fpr, "0123456789ABCDEF") != "" {
-			return nil, &Error{Kind: Recipients, Op: "reading the pinned recipients", Detail: strconv.Quote(pin) + " is not a full fingerprint",
-				Next: "gpg --list-keys --with-colons " + shellQuote(pin)}
-		}
-		all = append(all, fpr)
-	}
-	return all, nil
-}
-
-// pinned compares the keys with the pinned ones: the same set, both ways.
-func (s *Store) pinned(entry string, all []Recipient) error {
-	if len(s.pins) == 0 {
-		return nil
-	}
-	var have []string
-	for _, r := range all {
-		have = append(have, r.Fingerprint)
-		if !slices.Contains(s.pins, r.Fingerprint) {
-			return &Error{Kind: Recipients, Path: entry, Op: opKeys, Next: "pass git log -p -- '*.gpg-id'",
-				Detail: ".gpg-id names " + r.Fingerprint + ", which is not one of the pinned keys"}
-		}
-	}
-	for _, pin := range s.pins {
-		if !slices.Contains(have, pin) {
-			return &Error{Kind: Recipients, Path: entry, Op: opKeys, Next: "pass git log -p -- '*.gpg-id'",
-				Detail: ".gpg-id does not name the pinned key " + pin}
-		}
-	}
-	return nil
-}
-
 // recipient finds the one key that id means.
 func (s *Store) recipient(ctx context.Context, entry, id string) (Recipient, error) {
 	out, _, err := s.runGpg(ctx, nil, "--with-colons", "--list-keys", "--", id)
@@ -208,7 +205,7 @@ func (s *Store) recipient(ctx context.Context, entry, id string) (Recipient, err
 		usable[0].ID = id
 		return usable[0], nil
 	case len(usable) > 1:
-		return no(Recipients, id+" in .gpg-id means several keys", "gpg --list-keys "+shellQuote(id))
+		return no(Recipients, id+" in .gpg-id means several keys: the full fingerprint means one", "gpg --list-keys "+shellQuote(id))
 	case len(found) > 0 && !found[0].Expires.IsZero():
 		fpr := found[0].Fingerprint
 		return no(Expired, "the key "+fpr+" expired on "+found[0].Expires.Format(time.DateOnly)+"; what it encrypted can still be read",
@@ -233,6 +230,8 @@ func parseKeys(text string) []Recipient {
 		case len(f) > 9 && f[0] == "fpr" && wantFingerprint:
 			all[len(all)-1].Fingerprint = f[9]
 			wantFingerprint = false
+		case len(f) > 9 && f[0] == "uid" && len(all) > 0 && all[len(all)-1].Name == "":
+			all[len(all)-1].Name = tail(strings.ReplaceAll(f[9], `\x3a`, ":"))
 		}
 		if canEncrypt(f) && len(all) > 0 {
 			r := &all[len(all)-1]
@@ -278,10 +277,18 @@ func unixTime(text string) time.Time {
 	return time.Unix(n, 0).UTC()
 }
 
-// encrypt encrypts content to the entry's recipients, with pass's own options,
-// and proves that it can be read again and, with pinned keys, by nobody else.
-func (s *Store) encrypt(ctx context.Context, root *os.Root, entry string, content secrets.Value) ([]byte, error) {
-	args, keys, err := s.recipientArgs(ctx, root, entry)
+// encrypt encrypts a change's content to the entry's recipients, with pass's own
+// options, and proves that it can be read again, and by nobody else.
+func (s *Store) encrypt(ctx context.Context, root *os.Root, c Change) ([]byte, error) {
+	entry, content := c.Path, c.Content
+	all, err := s.Recipients(ctx, entry)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.vouched(ctx, c, all); err != nil {
+		return nil, err
+	}
+	args, err := s.recipientArgs(ctx, root, entry, all)
 	if err != nil {
 		return nil, err
 	}
@@ -297,37 +304,34 @@ func (s *Store) encrypt(ctx context.Context, root *os.Root, entry string, conten
 	if !back.content.Equal(content) {
 		return nil, &Error{Kind: Damaged, Path: entry, Op: opReadBack, Detail: "gpg gave back something else than was written"}
 	}
-	for _, key := range back.keys {
-		if keys != nil && !slices.Contains(keys, key) {
-			return nil, &Error{Kind: Recipients, Path: entry, Op: opReadBack, Next: "cat ~/.gnupg/gpg.conf",
-				Detail: "gpg also encrypted to the key " + key + ", which is not pinned"}
-		}
+	others := slices.DeleteFunc(Strangers(all, back.keys), hidden)
+	if len(others) > 0 || len(back.keys) > len(all) {
+		return nil, &Error{Kind: Recipients, Path: entry, Op: opReadBack, Next: "cat ~/.gnupg/gpg.conf",
+			Detail: "gpg also encrypted to a key that .gpg-id does not name " + strings.Join(others, ", ")}
 	}
 	return ciphertext, nil
 }
 
-// recipientArgs are gpg's options for the entry's recipients and, with pinned
-// ones, the ids of the keys that may stand in the result.
-func (s *Store) recipientArgs(ctx context.Context, root *os.Root, entry string) (args, keys []string, err error) {
-	ids := s.pins
-	if len(s.pins) > 0 {
-		// A pinned fingerprint is worth more than the web of trust, and leaves
-		// gpg no choice between keys of the same name.
-		all, err := s.Recipients(ctx, entry)
-		if err != nil {
-			return nil, nil, err
-		}
+// hidden: a recipient whom gpg was told not to name.
+func hidden(id string) bool { return strings.Trim(id, "0") == "" }
+
+// recipientArgs are gpg's options for the entry's recipients.
+func (s *Store) recipientArgs(ctx context.Context, root *os.Root, entry string, all []Recipient) ([]string, error) {
+	var args []string
+	if len(s.pins) > 0 && !slices.ContainsFunc(all, func(r Recipient) bool { return !slices.Contains(s.pins, r.Fingerprint) }) {
+		// A listed fingerprint is worth more than the web of trust, and leaves gpg
+		// no choice between keys of the same name.
 		args = append(args, "--trust-model", "always")
 		for _, r := range all {
-			keys = append(keys, r.keys...)
+			args = append(args, "--recipient", r.Fingerprint)
 		}
-	} else if ids, err = s.gpgIDs(ctx, root, original(entry)); err != nil {
-		return nil, nil, err
+		return args, nil
 	}
+	ids, err := s.gpgIDs(ctx, root, original(entry))
 	for _, id := range ids {
 		args = append(args, "--recipient", id)
 	}
-	return args, keys, nil
+	return args, err
 }
 
 func (s *Store) encryptTo(ctx context.Context, entry string, content secrets.Value, args []string) ([]byte, error) {
@@ -357,8 +361,11 @@ func (s *Store) notEncrypted(ctx context.Context, entry string, out outcome, st 
 		if _, err := s.recipient(ctx, entry, id); err != nil && !errors.Is(err, Gpg) {
 			return err
 		}
-		return &Error{Kind: Recipients, Path: entry, Op: opWrite, Next: "gpg --lsign-key " + shellQuote(id),
-			Detail: "gpg does not trust that the key " + id + " belongs to its owner"}
+		// Never the command that signs the key: who could push to the store may have
+		// put it there.
+		list := gpgIDList(s.folderOf(entry))
+		return &Error{Kind: Recipients, Path: entry, Op: opWrite, Next: "pass git log -p -- " + shellQuote(list),
+			Detail: "gpg does not trust that the key " + id + " belongs to its owner" + s.Added(ctx, s.folderOf(entry), id).clause()}
 	}
 	return &Error{Kind: Gpg, Path: entry, Op: opWrite, Detail: tail(out.stderr), Next: "gpg --list-keys"}
 }

@@ -34,9 +34,9 @@ type Options struct {
 	Timeout time.Duration
 	// Interactive: somebody sits at a terminal, gpg's pinentry may ask.
 	Interactive bool
-	// Recipients are full fingerprints of primary keys. If given, every write
-	// is refused unless the entry's .gpg-id names exactly these keys: whoever
-	// can commit a .gpg-id would else be given every later secret.
+	// Recipients are the keys that entries may be encrypted to, each by what
+	// secrets.IsKeyID takes. If given, every write is refused whose .gpg-id names another key:
+	// whoever can commit a .gpg-id would else be given every later secret.
 	Recipients []string
 }
 
@@ -78,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 	}
 	var err error
-	if s.pins, err = fingerprints(o.Recipients); err != nil {
+	if s.pins, err = listed(o.Recipients); err != nil {
 		return nil, err
 	}
 	if s.dir, err = folder(o.Dir, o.Env); err != nil {

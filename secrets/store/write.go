@@ -24,6 +24,9 @@ type Change struct {
 	Delete bool
 	// New refuses to overwrite: the entry must not exist yet.
 	New bool
+	// Readers are the fingerprints of the keys that somebody has agreed to; if
+	// given, the content is encrypted to no other, whatever .gpg-id says by now.
+	Readers []string
 }
 
 // Write makes all changes in one commit, or none: each content is encrypted,
@@ -202,7 +205,7 @@ func (t *transaction) add(ctx context.Context, c Change) error {
 		return fileError(opWrite, c.Path, err)
 	}
 	if !c.Delete {
-		if w.new, err = t.store.encrypt(ctx, t.root, c.Path, c.Content); err != nil {
+		if w.new, err = t.store.encrypt(ctx, t.root, c); err != nil {
 			return err
 		}
 		if bytes.Equal(w.new, w.old) {
