@@ -9,9 +9,11 @@ import (
 	"syscall"
 
 	"github.com/sanmarcsoft/secret-rotation/internal/cli"
+	"github.com/sanmarcsoft/secret-rotation/internal/protect"
 )
 
 func main() {
+	protect.Memory()
 	os.Exit(run())
 }
 

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/engine/backend"
@@ -113,8 +112,6 @@ func New(opts Options) *Engine {
 			return Setup{Offline: true}.Language(ctx, opts.CLI, runtime)
 		}
 	}
-	// Lowering one's own limit cannot fail for want of rights.
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	process.Sweep()
 	return &Engine{opts: opts, backend: opts.BackendEnv, slots: newSlots(runtime.GOMAXPROCS(0), process.FreeMemory()), freeSpace: freeSpace}
 }
