@@ -26,8 +26,8 @@ projects and their state. The credentials are fake and really checked.`,
 	}
 	cmd.AddCommand(
 		a.sandboxServe(), a.sandboxReset(),
-		a.inSandbox("env", "Print shell exports for the world (those of a running serve work)", "env", cobra.NoArgs, func(_ context.Context, w *sandbox.Sandbox, _ []string) error {
-			text, err := w.EnvText()
+		a.inSandbox("env", "Print shell exports for the world (those of a running serve work)", "env", cobra.NoArgs, func(ctx context.Context, w *sandbox.Sandbox, _ []string) error {
+			text, err := w.Exports(ctx)
 			if err == nil {
 				_, err = fmt.Fprint(a.env.Stdout, text)
 			}
@@ -202,8 +202,9 @@ func (a *app) sandboxServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Keep the world running for other clients until Ctrl-C",
 		Long: `Keeps the world's servers running on loopback and writes DIR/env: source it, and
-pass, curl, pulumi and wrangler work against the world. A world remembers its
---backend; one that has another is refused.`,
+pass, curl, pulumi and wrangler work against the world. A world is served by one
+process: a second one is refused (exit code 5), and sandbox env prints the exports
+of the first. A world remembers its --backend; one that has another is refused.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := knownBackend("serve", backend); err != nil {
@@ -216,7 +217,11 @@ pass, curl, pulumi and wrangler work against the world. A world remembers its
 			err = w.Serve(cmd.Context(), func(envFile string) {
 				_, _ = fmt.Fprintf(a.env.Stdout, "serving; in another shell:  . %s\n", envFile)
 			})
-			return errors.Join(err, w.Close())
+			err = errors.Join(err, w.Close())
+			if errors.Is(err, sandbox.ErrServed) {
+				return &codedError{&worldError{err: err, next: "go run . sandbox env"}, exitHeld}
+			}
+			return err
 		},
 	}, &backend)
 }

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,19 +10,6 @@ import (
 
 	"github.com/sanmarcsoft/secret-rotation/internal/sandbox/world"
 )
-
-// Serve writes the shell exports to DIR/env and keeps the servers running until
-// ctx ends. ready is called once the world can be used; may be nil.
-func (s *Sandbox) Serve(ctx context.Context, ready func(envFile string)) error {
-	if err := errors.Join(s.keepSelection(), s.writeEnv()); err != nil {
-		return fmt.Errorf("serving sandbox %s: %w", s.dir, err)
-	}
-	if ready != nil {
-		ready(s.env())
-	}
-	<-ctx.Done()
-	return nil
-}
 
 // WorldJSON is the truth, values included, as one JSON document.
 func (s *Sandbox) WorldJSON() ([]byte, error) {
