@@ -154,6 +154,10 @@ func (r *Repository) committed(ctx context.Context, f *configFile) (bool, error)
 	if err != nil {
 		return false, r.failed(err)
 	}
+	if !bytes.Equal(blob, hash) && r.git.Filtered(ctx, f.path) {
+		return false, &GitError{Dir: r.git.Dir(), Kind: store.Git, Next: []string{r.git.Command("status", "--", f.path)},
+			Detail: "whether " + f.path + " is committed is known to a filter of the repository's own config alone, which a look does not run"}
+	}
 	return bytes.Equal(blob, hash), nil
 }
 

@@ -72,6 +72,7 @@ func Compare(ctx context.Context, files []ConfigFile, environ []string, remote R
 		}
 	}
 	for _, r := range all {
+		r.git = r.git.Look()
 		states, err := r.compare(ctx, remote)
 		if err != nil {
 			return nil, err

@@ -61,9 +61,13 @@ type Progress struct {
 	lines []*Line
 	drawn int
 	frame int
-	stop  chan struct{}
-	once  sync.Once
-	wg    sync.WaitGroup
+	// resting counts those who have the terminal for now; kept is what would have
+	// been printed meanwhile.
+	resting int
+	kept    []string
+	stop    chan struct{}
+	once    sync.Once
+	wg      sync.WaitGroup
 }
 
 // refresh is how often moving lines are drawn; a line that does not move is
@@ -160,8 +164,17 @@ func (p *Progress) Note(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	_, _ = fmt.Fprintln(p.out, printable.Text(text))
+	p.put(printable.Text(text) + "\n")
 	p.draw()
+}
+
+// put prints a line that stays, as soon as the terminal is free.
+func (p *Progress) put(line string) {
+	if p.resting > 0 {
+		p.kept = append(p.kept, line)
+		return
+	}
+	_, _ = io.WriteString(p.out, line)
 }
 
 // Pause takes the moving lines away while f uses the terminal, for a prompt.
@@ -172,6 +185,31 @@ func (p *Progress) Pause(f func() error) error {
 	err := f()
 	p.draw()
 	return err
+}
+
+// Rest keeps everything off a terminal until the function that it returns is
+// called: another program, such as gpg's pinentry, may have it. What ends meanwhile is
+// printed afterwards. Where nothing moves there is no terminal, and nothing rests.
+func (p *Progress) Rest() (back func()) {
+	if !p.animated {
+		return func() {}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.resting++
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.resting--; p.resting > 0 {
+			return
+		}
+		for _, line := range p.kept {
+			_, _ = io.WriteString(p.out, line)
+		}
+		p.kept = nil
+		p.draw()
+	})
 }
 
 func (p *Progress) tick() {
@@ -205,13 +243,13 @@ func (p *Progress) step() {
 }
 
 func (p *Progress) print(l *Line, mark string) {
-	_, _ = fmt.Fprintf(p.out, "%s %s  %s\n", mark, p.style.Bold(l.name), l.text)
+	p.put(fmt.Sprintf("%s %s  %s\n", mark, p.style.Bold(l.name), l.text))
 }
 
 var frames = [...]string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 
 func (p *Progress) draw() {
-	if !p.animated {
+	if !p.animated || p.resting > 0 {
 		return
 	}
 	for _, l := range p.lines {

@@ -45,6 +45,34 @@ func TestWithoutATerminalALongStepIsSeen(t *testing.T) {
 	require.Equal(t, "· infra  previewing (1 s)\n· infra  previewing: update key (11 s)\n✗ infra  preview failed\n", out.String())
 }
 
+// Another program has the terminal: nothing is drawn over it, and nothing is lost.
+func TestNothingIsPrintedWhileAnotherProgramHasTheTerminal(t *testing.T) {
+	p, out, after := still(true)
+	a, b := p.Start("a", "works"), p.Start("b", "works")
+	back, second := p.Rest(), p.Rest()
+	require.Zero(t, p.drawn, "the moving lines are taken away first")
+	out.Reset()
+	after(time.Second)
+	a.Done("good")
+	p.Note("a note")
+	p.Start("c", "works").Done("done")
+	after(time.Second)
+	back()
+	back()
+	after(time.Second)
+	require.Empty(t, out.String(), "the second one still has it")
+	second()
+	require.Contains(t, out.String(), "✓ a  good\na note\n✓ c  done\n")
+	b.Done("better")
+	require.Contains(t, out.String(), "✓ b  better\n")
+
+	p, out, _ = still(false)
+	l := p.Start("a", "works")
+	p.Rest()
+	l.Done("good")
+	require.Equal(t, "✓ a  good\n", out.String(), "there is no terminal")
+}
+
 func TestALineEndsOnce(t *testing.T) {
 	p, out, _ := still(false)
 	l := p.Start("a", "x")

@@ -31,7 +31,9 @@ func (t *transaction) commit(ctx context.Context, message string) error {
 	if s.config(ctx, "--bool", "pass.signcommits") == "true" {
 		args = append(args, "--gpg-sign")
 	}
+	asked := s.mayAsk() // a signing key has a passphrase, too
 	out, err := s.runGit(ctx, append(append(args, "--"), t.files()...)...)
+	asked()
 	done, checkErr := t.committed(context.WithoutCancel(ctx))
 	switch {
 	case done:

@@ -23,7 +23,7 @@ func (s *Store) Compare(ctx context.Context) (Sync, error) {
 	if err != nil || !y.Git || y.Remote == "" {
 		return y, err
 	}
-	out, err := still.remoteGit(ctx, op, "ls-remote", "--heads", "--", y.Remote)
+	out, err := still.heads(ctx, op, y.Remote)
 	if err != nil {
 		return y, err
 	}

@@ -42,6 +42,7 @@ const (
 	Unpushed    Kind = "not pushed"
 	Unreachable Kind = "remote unreachable"
 	Disk        Kind = "disk"
+	Denied      Kind = "permission denied"
 	Timeout     Kind = "time limit"
 	Canceled    Kind = "canceled"
 )

@@ -36,6 +36,7 @@ func (s *Store) runGit(ctx context.Context, args ...string) (outcome, error) {
 		// No background process of ours outlives us, and a name is a name.
 		"-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false",
 		"-c", "advice.detachedHead=false", "--no-pager", "--literal-pathspecs"}
+	all = append(all, s.withoutPrograms(ctx, args)...)
 	return run(ctx, command{program: "/bin/sh", args: append(all, args...), dir: s.dir, env: s.env})
 }
 
@@ -78,7 +79,7 @@ func (s *Store) look(ctx context.Context, op string) (*repository, error) {
 	if inside != "true" {
 		return nil, nil // as pass: a bare repository is not the store's
 	}
-	text, err := s.gitOut(ctx, op, "status", "--porcelain=v2", "--branch", "--untracked-files=all", "-z")
+	text, err := s.gitOut(ctx, op, "status", "--porcelain=v2", "--ignore-submodules=dirty", "--branch", "--untracked-files=all", "-z")
 	if err != nil {
 		return nil, err
 	}

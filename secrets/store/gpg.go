@@ -31,6 +31,15 @@ func (s *Store) runGpg(ctx context.Context, stdin []byte, args ...string) (outco
 	return out, parseStatus(out.status), err
 }
 
+// mayAsk tells that a passphrase may be asked for until the function that it returns
+// is called.
+func (s *Store) mayAsk() (done func()) {
+	if !s.interactive || s.asking == nil {
+		return func() {}
+	}
+	return s.asking()
+}
+
 // statusLines are gpg's "[GNUPG:] KEYWORD ARGS" lines by keyword.
 type statusLines map[string][][]string
 
@@ -62,6 +71,7 @@ func (st statusLines) first(keyword string) []string {
 // decrypted counts: for a file cut off near its start, gpg prints nothing and
 // exits 0.
 func (s *Store) decrypt(ctx context.Context, op, path string, ciphertext []byte) (decrypted, error) {
+	defer s.mayAsk()()
 	out, st, err := s.runGpg(ctx, ciphertext, "--max-output", largest, "--decrypt")
 	if err == nil && out.code != 0 && agentGone(out.stderr) {
 		// It was just being stopped: the next one is started by gpg itself.
@@ -81,7 +91,8 @@ func (s *Store) byHand(path string) string {
 	if path == "" {
 		return "gpg --list-secret-keys"
 	}
-	return "gpg --decrypt " + s.shellPath(path+suffix)
+	// It unlocks the key, or says why it cannot be, and shows nothing of the secret.
+	return "gpg --decrypt " + s.shellPath(path+suffix) + " >/dev/null"
 }
 
 // notDecrypted says why. gpg's own last word is no help: "No secret key" is

@@ -53,6 +53,13 @@ func child() {
 			}
 		})
 	}
+	if step := os.Getenv("STORE_CHILD_STOP_AT"); step != "" {
+		store.SetStage(s, func(at string) {
+			if at == step {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			}
+		})
+	}
 	switch os.Getenv("STORE_CHILD") {
 	case "recover":
 		_, err = s.Recover(context.Background())

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -130,6 +131,9 @@ func (s *Store) gpgIDs(ctx context.Context, root *os.Root, entry string) ([]stri
 	}
 	file := path.Join(gpgIDFolder(root, entry), gpgIDName)
 	text, err := readFile(root, file)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, &Error{Kind: Denied, Path: entry, Op: opKeys, Err: err, Detail: "this user may not read " + file, Next: "ls -l " + s.shellPath(file)}
+	}
 	if err != nil {
 		return nil, &Error{Kind: NotAStore, Path: entry, Op: opKeys, Err: err,
 			Detail: "no .gpg-id in its folder or above", Next: "pass init GPG-ID"}

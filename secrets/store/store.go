@@ -34,6 +34,9 @@ type Options struct {
 	Timeout time.Duration
 	// Interactive: somebody sits at a terminal, gpg's pinentry may ask.
 	Interactive bool
+	// Asking is called before a program starts that may ask a person at the
+	// terminal, and what it returns afterwards; nil: nobody has to know.
+	Asking func() (done func())
 	// Recipients are the keys that entries may be encrypted to, each by what
 	// secrets.IsKeyID takes. If given, every write is refused whose .gpg-id names another key:
 	// whoever can commit a .gpg-id would else be given every later secret.
@@ -50,10 +53,13 @@ type Store struct {
 	gpgEnv      []string
 	timeout     time.Duration
 	interactive bool
+	asking      func() func()
 	pins        []string
 	keys        []string // PASSWORD_STORE_KEY
 	signers     []string // PASSWORD_STORE_SIGNING_KEY
 	umask       fs.FileMode
+	may         programs
+	filters     *filters
 	// stage is called at each step of a write; tests end the process there.
 	stage func(step string)
 	// still remembers what was read; nil outside of a look.
@@ -66,10 +72,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Env == nil {
 		o.Env = os.Environ()
 	}
-	s := &Store{timeout: o.Timeout, interactive: o.Interactive, umask: umask(getenv(o.Env, "PASSWORD_STORE_UMASK")),
+	s := &Store{timeout: o.Timeout, interactive: o.Interactive, asking: o.Asking, umask: umask(getenv(o.Env, "PASSWORD_STORE_UMASK")),
 		keys:    strings.Fields(getenv(o.Env, "PASSWORD_STORE_KEY")),
 		signers: strings.Fields(getenv(o.Env, "PASSWORD_STORE_SIGNING_KEY")),
-		stage:   func(string) {},
+		stage:   func(string) {}, may: remotePrograms, filters: &filters{},
 	}
 	if s.timeout == 0 {
 		s.timeout = defaultTimeout
@@ -117,6 +123,9 @@ func folder(dir string, env []string) (string, error) {
 	if err != nil {
 		return no(cause(err), err)
 	}
+	if closed := forbidden(dir); closed != nil {
+		return "", closed
+	}
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return no(cause(err), err)
@@ -128,6 +137,20 @@ func folder(dir string, env []string) (string, error) {
 		return no("there is no .gpg-id in it", nil)
 	}
 	return real, nil
+}
+
+// forbidden is the error of a store that is there and may not be read: making one
+// would be the wrong way out.
+func forbidden(dir string) error {
+	_, err := os.ReadDir(dir)
+	if err == nil {
+		_, err = os.ReadFile(filepath.Join(dir, gpgIDName))
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return &Error{Kind: Denied, Op: "opening the password store " + dir, Detail: "this user may not read it", Err: err,
+		Next: "ls -ld " + shellQuote(dir) + " " + shellQuote(dir+"/"+gpgIDName)}
 }
 
 // holdsGpgID looks at the top first: only an unusual store has its .gpg-id

@@ -123,7 +123,7 @@ func (s *Store) status(ctx context.Context) (Sync, error) {
 func (s *Store) remoteGit(ctx context.Context, op string, args ...string) (outcome, error) {
 	ssh := getenv(s.env, "GIT_SSH_COMMAND")
 	if ssh == "" {
-		ssh = s.config(ctx, "core.sshCommand")
+		ssh = s.sshCommand(ctx)
 	}
 	if ssh == "" {
 		ssh = "ssh"

@@ -110,7 +110,8 @@ func (s *Store) lock(ctx context.Context, op string) (func(), error) {
 	if err != nil {
 		return nil, fileError(op, "", err)
 	}
-	ctx, cancel := s.bounded(ctx)
+	// Not the time that a person may take for a passphrase.
+	ctx, cancel := context.WithTimeout(ctx, min(s.timeout, defaultTimeout))
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
@@ -126,9 +127,12 @@ func (s *Store) lock(ctx context.Context, op string) (func(), error) {
 		select {
 		case <-again.C:
 		case <-ctx.Done():
+			detail := "another process writes to the store"
+			if who := holder(dir); who != "" {
+				detail += " (" + who + ")"
+			}
 			dir.Close()
-			return nil, &Error{Kind: Busy, Op: op, Detail: "another rotation writes to the store", Err: ctx.Err(),
-				Next: "fuser -v " + shellQuote(s.dir)}
+			return nil, &Error{Kind: Busy, Op: op, Detail: detail, Err: ctx.Err(), Next: "fuser -v " + shellQuote(s.dir)}
 		}
 	}
 }
@@ -180,7 +184,7 @@ func (s *Store) placeable(root *os.Root, c Change) error {
 	case !there && c.Delete:
 		return s.notThere(root, c.Path, err)
 	case there && c.New:
-		return &Error{Kind: Exists, Path: c.Path, Op: opWrite, Detail: "it is not overwritten", Next: "pass show " + shellQuote(c.Path)}
+		return &Error{Kind: Exists, Path: c.Path, Op: opWrite, Detail: "it is not overwritten", Next: "pass ls " + shellQuote(c.Path)}
 	}
 	if info, err := root.Lstat(file); there && (err != nil || !info.Mode().IsRegular()) {
 		return &Error{Kind: Damaged, Path: c.Path, Op: opWrite, Detail: "not a regular file", Next: "ls -ld " + s.shellPath(file)}

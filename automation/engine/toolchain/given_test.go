@@ -2,6 +2,7 @@ package toolchain
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -77,4 +78,13 @@ func TestBuildProgress(t *testing.T) {
 	require.Contains(t, p.line(), "linking")
 	p.add("x.go:1:2: undefined: y")
 	require.Equal(t, "x.go:1:2: undefined: y", p.tail())
+}
+
+// One that is there and may not be run is not said to be missing.
+func TestAGivenCLIThatMayNotBeRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pulumi")
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"), 0o600))
+	_, err := Setup{Path: path, Dir: t.TempDir()}.Find(t.Context())
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.NotErrorIs(t, err, ErrNotInstalled)
 }

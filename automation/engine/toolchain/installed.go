@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,6 +97,9 @@ func sweep(dir, whole string) error {
 // given checks the CLI that the operator named.
 func (s Setup) given(ctx context.Context, dir string) (*CLI, error) {
 	path, err := exec.LookPath(s.Path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("looking for the Pulumi CLI at %s: %w: this user may not run it (ls -l %s)", s.Path, fs.ErrPermission, s.Path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("looking for the Pulumi CLI at %s: %w", s.Path, ErrNotInstalled)
 	}
