@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -87,7 +88,10 @@ Start with:  go run . doctor            what is missing on this machine
 		SilenceErrors: true, SilenceUsage: true,
 		Version: version(),
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.overview(cmd) },
+
+		PersistentPreRunE: checkPaths,
+
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.overview(cmd) },
 	}
 	root.SetVersionTemplate("secret-rotation {{.Version}}\n")
 	f := root.PersistentFlags()
@@ -119,7 +123,12 @@ func (a *app) interactive() bool {
 	return !a.opts.noninteractive && ui.Interactive(a.env.In, a.env.Err)
 }
 
-func (a *app) style() ui.Style {
-	color := !a.opts.noColor && a.env.Get("NO_COLOR") == "" && a.env.Get("TERM") != "dumb" && a.env.Err != nil && ui.IsTerminal(a.env.Err)
-	return ui.Style{Color: color}
+// style is for what goes to stderr.
+func (a *app) style() ui.Style { return a.styleOf(a.env.Err) }
+
+// styleOf is for what goes to that stream: one of them may be a file where the
+// other is a terminal.
+func (a *app) styleOf(stream *os.File) ui.Style {
+	wanted := !a.opts.noColor && a.env.Get("NO_COLOR") == "" && a.env.Get("TERM") != "dumb"
+	return ui.Style{Color: wanted && stream != nil && ui.IsTerminal(stream)}
 }

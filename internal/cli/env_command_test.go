@@ -112,6 +112,32 @@ func dotenvParse(text string) map[string]string {
 	return out
 }
 
+// composeParse is what compose-go's dotenv package makes of a quoted value: within
+// apostrophes a backslash keeps the next one from closing, within " it also begins
+// an escape, and $ is expanded.
+func composeParse(line string) string {
+	_, quoted, _ := strings.Cut(line, "=")
+	quote, escaped := quoted[0], false
+	var value []byte
+	for _, c := range []byte(quoted[1:]) {
+		switch {
+		case c == quote && !escaped:
+			if quote == '"' && strings.ContainsAny(string(value), `$\`) {
+				return "expanded"
+			}
+			return string(value)
+		case c != quote && escaped:
+			value = append(value, '\\', c)
+			escaped = false
+		case c == '\\':
+			escaped = true
+		default:
+			value, escaped = append(value, c), false
+		}
+	}
+	return "not closed"
+}
+
 // TestDotenvFormatIsReadBack: each value between two others, for a quote that
 // stays open would take the next line.
 func TestDotenvFormatIsReadBack(t *testing.T) {
@@ -123,15 +149,20 @@ func TestDotenvFormatIsReadBack(t *testing.T) {
 	for _, value := range hostile() {
 		line, err := dotenvLine("V", value)
 		if err != nil {
-			require.True(t, strings.ContainsAny(value, "\n\r\x00'\"\\"), "%q: %v", value, err)
+			require.True(t, strings.ContainsAny(value, "\n\r\x00'\"\\$"), "%q: %v", value, err)
 			require.NotContains(t, err.Error(), value+" ", "the value is quoted")
 			continue
 		}
 		written++
 		require.Equal(t, map[string]string{"A": "#it's", "V": value, "Z": "#z"}, dotenvParse(before+"\n"+line+"\n"+after+"\n"), "%s", line)
+		require.Equal(t, value, composeParse(line), "%s", line)
+		require.NotContains(t, value, "$", "dotenv-expand, and so wrangler, expands it between apostrophes too")
+		sourced, err := exec.Command("sh", "-c", line+"; printf %s \"$V\"").Output()
+		require.NoError(t, err)
+		require.Equal(t, value, string(sourced), "%s", line)
 	}
-	require.Greater(t, written, 20)
-	for _, value := range []string{"a\nb", "a\rb", "a\x00b", "'\"`", "\xff"} {
+	require.Greater(t, written, 15)
+	for _, value := range []string{"a\nb", "a\rb", "a\x00b", "'\"`", "\xff", "pa$word", "pa${word}", "$", "it's \\ it"} {
 		_, err := dotenvLine("V", value)
 		require.Error(t, err, "%q", value)
 	}

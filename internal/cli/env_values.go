@@ -99,6 +99,14 @@ func merged(environ []string, values map[string]secrets.Value) []string {
 	return out
 }
 
+// ofEntry names the pass entry of a variable, where it has one.
+func ofEntry(entry string) string {
+	if entry == "" {
+		return ""
+	}
+	return " (pass entry " + entry + ")"
+}
+
 // formats write one variable each, but for json. An error never quotes the value.
 var formats = map[string]func(name, value string) (string, error){
 	"shell": shellLine, "dotenv": dotenvLine, "json": jsonMember,
@@ -116,7 +124,7 @@ func (s *session) printValues(ctx context.Context, e secrets.Environment, format
 		line, err := formats[format](name, string(values[name].Reveal()))
 		if err != nil {
 			next := "go run . env --for " + e.Name + " -- COMMAND"
-			return misused(next, "%s cannot be printed as %s: %v", name, format, err)
+			return misused(next, "%s%s cannot be printed as %s: %v", name, ofEntry(e.Variables[name]), format, err)
 		}
 		lines = append(lines, line)
 	}
@@ -136,10 +144,12 @@ func shellLine(name, value string) (string, error) {
 	return "export " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'", nil
 }
 
-// dotenvLine follows the parser of npm's dotenv (16 and later): a value between
-// one of ' " ` goes on to the next of that kind and has no escapes, but for \n
-// and \r within ". Its rules of lines are why none may be in a value here, and a
-// backslash before the closing quote would keep it open.
+// dotenvLine writes what npm's dotenv, compose, wrangler and a shell that sources
+// the file read alike. Between apostrophes they take every character as it is, but
+// for a backslash before the closing one, and a dollar sign, which wrangler expands
+// whatever the quotes (dotenv-expand works on what dotenv has read). Between " a
+// shell and compose know escapes and dotenv does not, and ` quotes for dotenv alone.
+// A value that has no such form is refused.
 func dotenvLine(name, value string) (string, error) {
 	switch {
 	case strings.ContainsAny(value, "\n\r"):
@@ -149,16 +159,15 @@ func dotenvLine(name, value string) (string, error) {
 	case !utf8.ValidString(value):
 		return "", fmt.Errorf("it is not UTF-8; --format shell takes it")
 	}
-	for _, quote := range []string{"'", `"`, "`"} {
-		expands := quote == `"` && (strings.Contains(value, `\n`) || strings.Contains(value, `\r`))
-		if !strings.Contains(value, quote) && !strings.HasSuffix(value, `\`) && !expands {
-			return name + "=" + quote + value + quote, nil
-		}
+	switch {
+	case strings.Contains(value, "$"):
+		return "", fmt.Errorf("it has a dollar sign, which some who read .env files expand and others do not; --format shell and json take it")
+	case !strings.Contains(value, "'") && !strings.HasSuffix(value, `\`):
+		return name + "='" + value + "'", nil
+	case !strings.ContainsAny(value, `"!`+"`"+`\`):
+		return name + `="` + value + `"`, nil
 	}
-	if bare := strings.TrimSpace(value) == value && !strings.ContainsAny(value, "#'\"`") && value != ""; bare {
-		return name + "=" + value, nil
-	}
-	return "", fmt.Errorf("it has quotes of every kind, or ends with a backslash, which .env files have no way to write; --format shell and json take it")
+	return "", fmt.Errorf("its quotes or backslashes are read differently by those who read .env files (compose, wrangler, dotenv, sh); --format shell and json take it")
 }
 
 // jsonMember: JSON is UTF-8, and Go would replace what is not without a word.

@@ -12,6 +12,7 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/internal/ui"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
+	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
 
 // The exit codes (DESIGN section 9). They are a contract with other programs.
@@ -77,7 +78,7 @@ func exitCode(err error) int {
 		return coded.code
 	case errors.As(err, &usage), errors.As(err, &catalog), errors.As(err, &notice) && notice.Misused:
 		return exitUsage
-	case errors.As(err, &taken), errors.As(err, &held):
+	case errors.As(err, &taken), errors.As(err, &held), store.KindOf(err) == store.Busy && !errors.Is(err, context.Canceled):
 		return exitHeld
 	case errors.Is(err, ui.ErrAborted), errors.Is(err, context.Canceled):
 		return exitFailed

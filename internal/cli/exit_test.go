@@ -42,6 +42,7 @@ func TestExitCodes(t *testing.T) {
 		"held":                      {&rotation.Error{Reason: rotation.Held}, 5},
 		"a stack's lock":            {&rotation.Error{Reason: rotation.Failed, Err: locked}, 5},
 		"the journal's lock":        {fmt.Errorf("x: %w", &journal.TakenError{}), 5},
+		"the store's lock":          {&rotation.Error{Reason: rotation.Failed, Err: &store.Error{Kind: store.Busy, Err: context.DeadlineExceeded}}, 5},
 		"a person":                  {&rotation.Error{Reason: rotation.Waiting}, 6},
 		"the store behind":          {&store.Error{Kind: store.Behind}, 1},
 		"no for an answer":          {ui.ErrAborted, 1},

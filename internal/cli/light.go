@@ -37,6 +37,9 @@ func (a *app) light(ctx context.Context) (*session, error) {
 // openPass opens the store and reads nothing of it.
 func (s *session) openPass(ctx context.Context) (err error) {
 	o := store.Options{Env: s.app.env.Environ, Interactive: s.app.interactive()}
+	if o.Interactive {
+		o.Asking = s.progress.Rest
+	}
 	if s.catalog != nil {
 		o.Recipients = s.catalog.Store.Recipients
 	}
@@ -69,7 +72,5 @@ func (a *app) stdout() *os.File {
 
 // resultStyle is for what goes to stdout: it may be piped where stderr is not.
 func (a *app) resultStyle() ui.Style {
-	style := a.style()
-	style.Color = style.Color && ui.IsTerminal(a.stdout())
-	return style
+	return a.styleOf(a.stdout())
 }
