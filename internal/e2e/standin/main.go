@@ -45,12 +45,30 @@ func (*standIn) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plugi
 	return &pulumirpc.PluginInfo{Version: "5.49.1"}, nil
 }
 
+// CheckConfig fills in what nobody has set, as the real one does; all of its
+// settings are texts.
 func (*standIn) CheckConfig(_ context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	return &pulumirpc.CheckResponse{Inputs: req.GetNews()}, nil
+	news := req.GetNews()
+	if news.Fields == nil {
+		news.Fields = map[string]*structpb.Value{}
+	}
+	for name, text := range map[string]string{"apiClientLogging": "false", "maxBackoff": "30", "minBackoff": "1", "retries": "3", "rps": os.Getenv("CLOUDFLARE_RPS")} {
+		if _, set := news.Fields[name]; !set {
+			news.Fields[name] = structpb.NewStringValue(text)
+		}
+	}
+	return &pulumirpc.CheckResponse{Inputs: news}, nil
 }
 
-func (*standIn) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
+func (*standIn) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	resp := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}
+	olds, news := texts(req.GetOldInputs()), texts(req.GetNews())
+	for name := range news {
+		if olds[name] != news[name] {
+			resp.Changes, resp.Diffs = pulumirpc.DiffResponse_DIFF_SOME, append(resp.Diffs, name)
+		}
+	}
+	return resp, nil
 }
 
 func (*standIn) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
@@ -60,8 +78,11 @@ func (*standIn) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumi
 	return &pulumirpc.ConfigureResponse{AcceptSecrets: true, SupportsPreview: true}, nil
 }
 
+// Check notes which inputs it has filled in: none.
 func (*standIn) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	return &pulumirpc.CheckResponse{Inputs: req.GetNews()}, nil
+	news := req.GetNews()
+	news.Fields["__defaults"] = structpb.NewListValue(&structpb.ListValue{})
+	return &pulumirpc.CheckResponse{Inputs: news}, nil
 }
 
 func (*standIn) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
