@@ -68,6 +68,8 @@ func TestAHostileEnvironmentDoesNotReachTheCLI(t *testing.T) {
 	delete(env, "PATH")
 	delete(env, "TMPDIR")
 	delete(env, "SECRET_ROTATION_RUN")
+	require.Equal(t, "file://"+l.state+" example/prod", env["SECRET_ROTATION_WORK"], "a killed run's CLI is found by what it works on")
+	delete(env, "SECRET_ROTATION_WORK")
 	require.Equal(t, map[string]string{
 		"PULUMI_HOME": c.Home, "PULUMI_BACKEND_URL": "file://" + l.state, "PULUMI_CONFIG_PASSPHRASE_FILE": "/proc/self/fd/3",
 		"PULUMI_AUTOMATION_API": "true", "PULUMI_DEBUG_COMMANDS": "true", "PULUMI_SKIP_UPDATE_CHECK": "true",
