@@ -112,7 +112,7 @@ func (f *fixing) judge(ctx context.Context, m *drift.Mending, err error) {
 		m.Outcome = drift.Made
 		return
 	case ctx.Err() != nil, errors.Is(err, ui.ErrAborted), errors.As(err, &declined) && declined.aborted:
-		m.Outcome, f.stopped, code = drift.Interrupted, true, exitFailed
+		m.Outcome, f.stopped, code = drift.Interrupted, true, exitInterrupted
 	case errors.As(err, &declined):
 		m.Outcome = drift.Declined
 		return

@@ -24,6 +24,9 @@ const (
 	exitCannotTell = 4
 	exitHeld       = 5
 	exitWaiting    = 6
+	// exitInterrupted is what a shell gives a program that Ctrl-C ended: 128 and
+	// the number of SIGINT.
+	exitInterrupted = 130
 )
 
 // usageError is a call that has to change; next is what to type instead.
@@ -80,8 +83,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &taken), errors.As(err, &held), store.KindOf(err) == store.Busy && !errors.Is(err, context.Canceled):
 		return exitHeld
-	case errors.Is(err, ui.ErrAborted), errors.Is(err, context.Canceled):
-		return exitFailed
+	case isInterrupted(err):
+		return exitInterrupted
 	case errors.As(err, &rotated):
 		return rotationCode(rotated)
 	case errors.As(err, &pulumi) && pulumi.Kind == engine.Locked:
@@ -90,6 +93,13 @@ func exitCode(err error) int {
 		return exitCannotTell
 	}
 	return exitFailed
+}
+
+// isInterrupted reports whether a person stopped the run: by Ctrl-C (or the
+// signal that a service manager sends), or by leaving a question unanswered.
+func isInterrupted(err error) bool {
+	var declined *declinedError
+	return errors.Is(err, ui.ErrAborted) || errors.Is(err, context.Canceled) || errors.As(err, &declined) && declined.aborted
 }
 
 func rotationCode(e *rotation.Error) int {

@@ -45,8 +45,10 @@ func TestExitCodes(t *testing.T) {
 		"the store's lock":          {&rotation.Error{Reason: rotation.Failed, Err: &store.Error{Kind: store.Busy, Err: context.DeadlineExceeded}}, 5},
 		"a person":                  {&rotation.Error{Reason: rotation.Waiting}, 6},
 		"the store behind":          {&store.Error{Kind: store.Behind}, 1},
-		"no for an answer":          {ui.ErrAborted, 1},
-		"interrupted":               {&rotation.Error{Reason: rotation.Untold, Err: context.Canceled}, 1},
+		"Ctrl-C at a question":      {ui.ErrAborted, 130},
+		"interrupted":               {&rotation.Error{Reason: rotation.Untold, Err: context.Canceled}, 130},
+		"a plan left unanswered":    {&declinedError{&rotation.Error{Reason: rotation.Failed}, true}, 130},
+		"a plan answered with no":   {&declinedError{&rotation.Error{Reason: rotation.Failed}, false}, 1},
 		"a failure and its cleanup": {errors.Join(&rotation.Error{Reason: rotation.Held}, nil), 5},
 	} {
 		require.Equal(t, c.code, exitCode(c.err), name)

@@ -27,6 +27,9 @@ func (a *app) fail(root *cobra.Command, args []string, err error) int {
 	if err = a.settled(err); err == nil {
 		return code
 	}
+	if code == exitInterrupted {
+		err = a.interruption(err)
+	}
 	printError(a.env.Stderr, a.style(), ui.Columns(a.env.Err), err, a.nextOf(err))
 	// What stands behind -- is another command's.
 	if at := slices.Index(args, "--"); at >= 0 {
@@ -55,6 +58,20 @@ func (a *app) settled(err error) error {
 		return err
 	}
 	return errors.Join(rest...)
+}
+
+// interruption says of a run that a person stopped how it goes on. What its parts
+// said as they were stopped ("context canceled", a key that could not be asked
+// for) is none of its faults, and so is what they would have had typed next.
+func (a *app) interruption(err error) error {
+	e := &rotation.Error{Reason: rotation.Failed, Detail: "interrupted"}
+	if own := (*rotation.Error)(nil); errors.As(err, &own) && own.Detail != "" {
+		e.Detail, e.Next = "interrupted: "+own.Detail, own.Next
+	}
+	if len(e.Next) == 0 {
+		e.Next = []string{typed(quotedAll(withoutAddresses(a.args))...)}
+	}
+	return e
 }
 
 // failureDocument is what --json prints where there is no result.

@@ -357,7 +357,7 @@ func TestLongDriftFixAsks(t *testing.T) {
 	require.NoError(t, err)
 	lock := w.lock(1<<22+1, host)
 	w.disturb("tamper", "worker-no-secret", badges, "SIGHTENGINE_API_SECRET")
-	require.Equal(t, 1, w.answers("Take the lock away", "\x03"))
+	require.Equal(t, 130, w.answers("Take the lock away", "\x03"))
 	require.FileExists(t, lock)
 	require.NotContains(t, w.truth().Consumers[badges].RunsWith, "SIGHTENGINE_API_SECRET")
 
