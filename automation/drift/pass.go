@@ -139,11 +139,10 @@ func (s *scene) catalogued() map[string]bool {
 		add(id.Path)
 	}
 	at := s.Catalog.Services
-	add(at.Cloudflare.Token, at.Cloudflare.Account, at.Scaleway.AccessKey, at.Scaleway.SecretKey, at.Clerk.PublishableKey, at.GitHub.Token)
+	add(at.Cloudflare.Account, at.Clerk.PublishableKey)
 	add(at.Cloudflare.Zones...)
-	add(s.Catalog.State.AccessKey, s.Catalog.State.SecretKey, s.Catalog.State.Passphrase)
-	for _, stack := range s.Catalog.Stacks {
-		add(stack.Passphrase)
+	for _, own := range s.Catalog.UsedByProgram() {
+		add(own.Path)
 	}
 	for _, env := range s.Catalog.Environments {
 		for _, p := range env.Variables {

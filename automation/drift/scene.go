@@ -81,10 +81,7 @@ func (s *scene) whole() bool { return len(s.Stacks) == 0 }
 // own reports whether this program itself works with the secret.
 func (s *scene) own(secret string) bool {
 	sec, _ := s.Catalog.Secret(secret)
-	at := s.Catalog.Services
-	return slices.ContainsFunc(sec.Entries, func(e secrets.Entry) bool {
-		return slices.Contains([]string{at.Cloudflare.Token, at.Scaleway.AccessKey, at.Scaleway.SecretKey, at.GitHub.Token, s.Catalog.State.AccessKey, s.Catalog.State.SecretKey}, e.Path)
-	})
+	return len(s.Catalog.UsesOf(sec)) > 0
 }
 
 // consumers are the secret's consumers that are looked at.

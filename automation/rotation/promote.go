@@ -151,23 +151,12 @@ func (r *run) closing() []*job {
 	return append(first, last...)
 }
 
-// standsOn: this tool needs the credential itself, for Cloudflare's API or for
-// the state backend.
-func (r *run) standsOn(s secrets.Secret) bool {
-	for _, e := range s.Entries {
-		switch e.Path {
-		case r.Catalog.Services.Cloudflare.Token, r.Catalog.State.AccessKey, r.Catalog.State.SecretKey:
-			return true
-		}
-	}
-	return false
-}
+// standsOn: this program needs the credential itself.
+func (r *run) standsOn(s secrets.Secret) bool { return len(r.Catalog.UsesOf(s)) > 0 }
 
 // standsOnState: the credential opens the state backend.
 func (r *run) standsOnState(s secrets.Secret) bool {
-	return slices.ContainsFunc(s.Entries, func(e secrets.Entry) bool {
-		return e.Path == r.Catalog.State.AccessKey || e.Path == r.Catalog.State.SecretKey
-	})
+	return slices.Contains(r.Catalog.UsesOf(s), secrets.UseState)
 }
 
 // close retires what may be retired now, one credential at a time. Each report

@@ -16,6 +16,9 @@ import (
 // choose decides which entries move and where their new values come from, in
 // the order of DESIGN section 4. It reads and asks; it changes nothing.
 func (r *run) choose(ctx context.Context, j *job) error {
+	if slices.Contains(r.Catalog.UsesOf(j.secret), secrets.UsePassphrase) {
+		return notRotated(j.secret)
+	}
 	last := j.log.Last()
 	j.hold = last.Hold
 	// An adoption that was cut off has nothing that a rotation could go on with.
@@ -68,6 +71,13 @@ func (r *run) choose(ctx context.Context, j *job) error {
 		j.source = fromIssuer
 	}
 	return err
+}
+
+// notRotated refuses to change the passphrase of stacks: their secrets are encrypted
+// under it, so another value in pass would lock every one of them.
+func notRotated(s secrets.Secret) error {
+	return &Error{Reason: Misused, Secret: s.Name, Detail: "it is the passphrase of stacks, whose secrets are encrypted under it: with another value in pass none could be opened",
+		Next: []string{"pulumi stack change-secrets-provider passphrase --stack STACK   (for every stack, then put the new one into pass)"}}
 }
 
 // whole refuses to change a part of a pair: one new half beside an old one is a

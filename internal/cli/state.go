@@ -2,9 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
 
 	"gocloud.dev/blob"
@@ -14,8 +11,6 @@ import (
 	"github.com/sanmarcsoft/secret-rotation/automation/rotation"
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
-	"github.com/sanmarcsoft/secret-rotation/stacks"
-	"github.com/sanmarcsoft/secret-rotation/stacks/hosted"
 )
 
 // stateKeys are the state backend's credentials: those that pass holds, and
@@ -108,54 +103,6 @@ func (s *session) openBucket(ctx context.Context, env map[string]secrets.Value) 
 	}
 	s.closers = append(s.closers, bucket.Close)
 	s.bucket.Store(bucket)
-	return nil
-}
-
-// reauth implements rotation.Rotator's: this program goes over to what pass now
-// holds of s, and tries it at every door that it opens for this program.
-func (s *session) reauth(ctx context.Context, of secrets.Secret) error {
-	at := s.catalog.State
-	if slices.ContainsFunc(of.Entries, func(e secrets.Entry) bool { return e.Path == at.AccessKey || e.Path == at.SecretKey }) && strings.HasPrefix(at.URL, "s3:") {
-		if err := s.reopenState(ctx); err != nil {
-			return fmt.Errorf("opening the state backend with the key that stays: %w", err)
-		}
-	}
-	stays := func(kinds []secrets.ConsumerKind, paths ...string) error {
-		if !slices.ContainsFunc(of.Entries, func(e secrets.Entry) bool { return slices.Contains(paths, e.Path) }) {
-			return nil
-		}
-		return s.listHolders(ctx, kinds)
-	}
-	own := s.catalog.Services
-	return errors.Join(
-		stays([]secrets.ConsumerKind{secrets.KindWorker}, own.Cloudflare.Token),
-		stays([]secrets.ConsumerKind{secrets.KindContainer, secrets.KindNamespace}, own.Scaleway.AccessKey, own.Scaleway.SecretKey),
-		stays([]secrets.ConsumerKind{secrets.KindActions}, own.GitHub.Token))
-}
-
-// listHolders lists the secrets of every holder of these kinds, as the next
-// roll-out will have to.
-func (s *session) listHolders(ctx context.Context, kinds []secrets.ConsumerKind) error {
-	account := s.ids[s.catalog.Services.Cloudflare.Account]
-	asked := map[hosted.Holder]bool{}
-	for _, other := range s.catalog.Secrets {
-		for _, c := range other.Consumers {
-			h, ok := stacks.HolderOf(c, account)
-			if !ok || asked[h] || !slices.Contains(kinds, c.Kind) {
-				continue
-			}
-			asked[h] = true
-			var err error
-			if h.Kind == hosted.Worker {
-				_, err = workers{s}.Names(ctx, h.Scope, h.Name)
-			} else {
-				_, err = places{s}.Names(ctx, h)
-			}
-			if err != nil {
-				return fmt.Errorf("listing the secrets of %s with the credential that stays: %w", h, err)
-			}
-		}
-	}
 	return nil
 }
 
