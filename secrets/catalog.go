@@ -257,6 +257,10 @@ type Probe struct {
 	Container string `yaml:"container"`
 	Region    string `yaml:"region"`
 	Namespace string `yaml:"namespace"`
+	// Instances is how many instances answer at URL (by: attest, http): the row of
+	// answers is made so long that one stale instance is missed at most once in a
+	// thousand rows. 0: not stated.
+	Instances int `yaml:"instances"`
 	// PidFile is an absolute path; the file holds a process id (by: environ).
 	PidFile string `yaml:"pidFile"`
 	// Variables maps the container's or process's variables to names of the

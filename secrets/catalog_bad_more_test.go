@@ -52,6 +52,8 @@ func badProbes() []badCatalog {
 		{attest, "{kind: exact, by: attest}", `36:16: secrets[cf].consumers[edge].probe.url: found nothing, ` + address},
 		{attest, "{kind: exact, by: attest, url: 'ftp://a.example'}", `36:47: secrets[cf].consumers[edge].probe.url: found "ftp://a.example", ` + address},
 		{attest, "{kind: exact, by: attest, url: 'https://a.example', badUrl: 'https://b.example'}", `36:76: secrets[cf].consumers[edge].probe.badUrl: found badUrl, expected no badUrl for by: attest`},
+		{http, "{kind: works, by: http, url: 'https://a.example', badUrl: 'https://b.example', instances: 101}", `31:106: secrets[cf].consumers[project].probe.instances: found 101, expected a number from 1 to 100`},
+		{http, "{kind: exact, by: config, instances: 3}", `31:53: secrets[cf].consumers[project].probe.instances: found instances, expected no instances for by: config`},
 		{http, "{kind: works, by: http, url: 'https://a.example'}", `31:16: secrets[cf].consumers[project].probe.badUrl: found nothing, ` + address},
 		{http, "{kind: works, by: http, url: 'https://a.example', badUrl: 'https://a.example'}", `31:74: secrets[cf].consumers[project].probe.badUrl: found "https://a.example", expected another address than url: this one must fail`},
 		{"kind: present, by: person", "kind: works, by: login", `46:100: secrets[key].consumers[ci].probe.by: found "login", expected one of attest, environ, http, person for a consumer of kind manual`},

@@ -4,8 +4,12 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
+
+// maxInstances bounds the row of answers, which grows with the number.
+const maxInstances = 100
 
 // proofBy says how each kind of proof can be had.
 func proofBy(kind ProofKind) []string {
@@ -36,6 +40,9 @@ func (c *checker) probe(at place, s Secret, consumer Consumer, rule kindRule) {
 	c.probeAddress(at.key("url"), "url", p.URL, p.By, p.By == "attest" || p.By == "http")
 	c.probeAddress(at.key("badUrl"), "badUrl", p.BadURL, p.By, p.By == "http")
 	c.text(p.BadURL == "" || p.BadURL != p.URL, at.key("badUrl"), p.BadURL, "another address than url: this one must fail")
+	counted := p.By == "attest" || p.By == "http"
+	c.want(counted || p.Instances == 0, at.key("instances"), "instances", "no instances for by: "+p.By)
+	c.want(!counted || p.Instances >= 0 && p.Instances <= maxInstances, at.key("instances"), strconv.Itoa(p.Instances), "a number from 1 to "+strconv.Itoa(maxInstances))
 	c.probeFields(at, consumer)
 	if (p.By == "hash" && !consumer.Kind.Held()) || p.By == "environ" {
 		c.probeVariables(at.key("variables"), s, consumer)

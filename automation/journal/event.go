@@ -159,6 +159,10 @@ type Event struct {
 	Recipients map[string][]string `json:"recipients,omitempty"`
 	// Hold is set while the old credential must not be retired.
 	Hold *Hold `json:"hold,omitempty"`
+	// Stale names the consumers of which an instance answered with another value
+	// after the consumer had proven the right one: they give the longest row of
+	// answers from then on.
+	Stale []string `json:"stale,omitempty"`
 	// Stated: a person said that the old value is retired; StatedBy is who. From
 	// RevokedAt on StatedBy is set only where the revocation rests on that word,
 	// and StatedEntries are the entries of which no service was asked.

@@ -42,7 +42,7 @@ func (a *Asker) http(ctx context.Context, q Question) (Answer, string) {
 		return Unreachable, err.Error()
 	case bad < 300:
 		return Unknown, fmt.Sprintf("its negative control succeeds too (HTTP %d), so it proves nothing", bad)
-	case vague(bad):
+	case !refusal(bad):
 		return Unknown, fmt.Sprintf("its negative control failed for another reason (HTTP %d), so it proves nothing", bad)
 	}
 	good := 0
@@ -64,10 +64,11 @@ func (a *Asker) http(ctx context.Context, q Question) (Answer, string) {
 	return Unknown, fmt.Sprintf("it answered HTTP %d", good)
 }
 
-// vague is a failure that has nothing to do with a credential: a redirect, a
-// page that does not exist, too many requests.
-func vague(status int) bool {
-	return status < 400 || status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusTooManyRequests
+// refusal: only these say that a credential was looked at and not accepted. A
+// redirect, a page that does not exist, too many requests or a server that broke
+// would be the same with a good one.
+func refusal(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // errCached: RFC 9111 section 5.1, an Age says that the answer was not made for

@@ -79,7 +79,12 @@ type Result struct {
 	Refused bool
 	// Beside: it is the stack's config that differs; what runs was fine.
 	Beside bool
-	At     time.Time
+	// Answers is how many good answers in a row it rests on.
+	Answers int
+	// Stale: an answer with another value followed a good one, so several instances
+	// answer and not all run with the value.
+	Stale bool
+	At    time.Time
 }
 
 // Question asks for Want; Known are other values that the consumer may run with
@@ -89,6 +94,9 @@ type Question struct {
 	Consumer secrets.Consumer
 	Want     services.Credential
 	Known    []Known
+	// Row is the least number of good answers in a row that Watch believes, where
+	// the window's is not enough; 0: the window's.
+	Row int
 }
 
 // Known is a credential and what to call it, such as "the previous value".

@@ -207,6 +207,9 @@ func TestHTTPNeedsItsNegativeControl(t *testing.T) {
 		"the credential is refused":      {401, 401, Differs},
 		"the consumer itself is broken":  {503, 401, Unknown},
 		"there is no such page":          {404, 404, Unknown},
+		"the control is broken":          {200, 500, Unknown},
+		"the control is malformed":       {200, 400, Match},
+		"the control is forbidden":       {200, 403, Match},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := Question{Secret: sightengine, Want: newPair, Consumer: secrets.Consumer{Name: "c",

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -21,11 +22,44 @@ type Window struct {
 // AskAll asks every question side by side, once each. Results come in the
 // questions' order.
 func (a *Asker) AskAll(ctx context.Context, questions []Question) []Result {
-	return a.Watch(ctx, Window{Answers: 1}, questions, nil)
+	once := make([]Question, len(questions))
+	for i, q := range questions {
+		q.Row = 0
+		once[i] = q
+	}
+	return a.Watch(ctx, Window{Answers: 1}, once, nil)
 }
 
 // longest is how many times as long a row may get for a consumer that falls back.
 const longest = 8
+
+// Longest is the longest row of a window: what a consumer has to give that was
+// caught with old and new instances side by side.
+func (w Window) Longest() int { return longest * w.Answers }
+
+// missed is the stated probability that a row of Row's length meets no stale
+// instance although there is one.
+const missed = 0.001
+
+// Row is how many answers in a row are needed where a balancer spreads requests
+// evenly over so many instances, one of which may be stale. One answer is burst
+// requests, each on a connection of its own, and each misses the stale instance
+// with probability 1-1/N; so k answers miss it with (1-1/N)^(burst*k), and the row
+// is the smallest k for which that is at most missed. 0: one instance, or none is
+// stated.
+func Row(instances int) int {
+	if instances < 2 {
+		return 0
+	}
+	requests := math.Log(missed) / math.Log(1-1/float64(instances))
+	return int(math.Ceil(requests / burst))
+}
+
+// Miss is the probability that a stale instance of so many is met by none of this
+// many answers.
+func Miss(instances, answers int) float64 {
+	return math.Pow(1-1/float64(instances), float64(burst*answers))
+}
 
 // Watch asks every question side by side until each consumer has given
 // w.Answers good answers in a row or w.Limit is over. each is told every
@@ -40,10 +74,12 @@ func (a *Asker) Watch(ctx context.Context, w Window, questions []Question, each 
 	return results
 }
 
-// row asks one consumer until its answers are good w.Answers times in a row.
+// row asks one consumer until its answers are good w.Answers times in a row, or as
+// often as the question wants.
 func (a *Asker) row(ctx context.Context, w Window, q Question, each func(Result)) Result {
 	deadline := time.Now().Add(w.Limit)
-	for good, want := 0, w.Answers; ; {
+	stale := false
+	for good, want := 0, max(w.Answers, q.Row); ; {
 		r := a.Ask(ctx, q)
 		if each != nil {
 			each(r)
@@ -54,10 +90,12 @@ func (a *Asker) row(ctx context.Context, w Window, q Question, each func(Result)
 			// A consumer that falls back was not through: old and new instances
 			// answer in turn, and luck must not pass for a row.
 			if good > 0 {
-				want = min(2*want, longest*w.Answers)
+				want = max(q.Row, min(2*want, w.Longest()))
+				stale = stale || r.Answer == Differs || r.Answer == Unknown
 			}
 			good = 0
 		}
+		r.Answers, r.Stale = good, stale
 		// A row that has begun may end: slow answers are not wrong ones.
 		if good >= want || good == 0 && !time.Now().Before(deadline) {
 			return settled(r, good, want)

@@ -154,7 +154,7 @@ func (r *run) stated(ctx context.Context, j *job) error {
 // records that a person said so.
 func (r *run) retirePerson(ctx context.Context, j *job) error {
 	err := r.effect(ctx, j, j.revoking(), "retiring the "+j.unwanted()+" value", func(ctx context.Context) error {
-		return askedPerson(r, j, r.Person.Retire(ctx, j.secret, Retirement{Values: j.retired(), Back: j.back, Unproven: r.options.Unproven}))
+		return askedPerson(r, j, r.Person.Retire(ctx, j.secret, Retirement{Values: j.retired(), Back: j.back, Works: worksOnly(j.secret), Unproven: r.options.Unproven}))
 	})
 	if err != nil {
 		return err

@@ -285,12 +285,15 @@ func (r *run) ask(ctx context.Context, j *job, questions []proof.Question) ([]jo
 	for _, res := range results {
 		answers = append(answers, journal.Answer{Consumer: res.Consumer, Proof: res.Proof, Answer: string(res.Answer), At: res.At})
 		if res.Answer == proof.Match || res.Answer == proof.Present {
-			lines[res.Consumer].Done(j.secret.Name + ": " + proof.Phrase(res.Answer, res.Proof))
+			lines[res.Consumer].Done(j.secret.Name + ": " + proof.Phrase(res.Answer, res.Proof) + fmt.Sprintf(", %d in a row", res.Answers))
 			continue
 		}
 		lines[res.Consumer].Fail(fmt.Sprintf("%s: %s", j.secret.Name, res.Answer))
 		res.Detail += r.warned(j, res.Consumer)
 		bad = append(bad, res)
+	}
+	if err := r.recordStale(ctx, j, results); err != nil {
+		return nil, err
 	}
 	if len(bad) == 0 || r.owed(j, bad) {
 		return answers, nil

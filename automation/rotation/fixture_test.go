@@ -86,6 +86,8 @@ type world struct {
 	// the value that it cannot do without.
 	refuse, down bool
 	needs        string
+	// instance answers in the door's place, once it has got a value it knows.
+	instance func(value string) services.State
 	// die panics at the n-th line of progress: a process that is gone.
 	die, lines int
 }
@@ -138,7 +140,10 @@ func (w *world) login(_ context.Context, _ secrets.Consumer, c services.Credenti
 	if w.needs != "" && !w.issuer.living(w.needs) {
 		return services.Report{State: services.Dead, Detail: "it stopped"}, nil
 	}
-	return w.issuer.Check(context.Background(), c)
+	if report, err := w.issuer.Check(context.Background(), c); err != nil || report.State != services.Alive || w.instance == nil {
+		return report, err
+	}
+	return services.Report{State: w.instance(string(c["api-key"].Reveal())), Detail: "by an instance"}, nil
 }
 
 // withDoor adds a consumer that is logged in at.

@@ -249,7 +249,7 @@ func (r *run) disable(ctx context.Context, j *job, issuer services.Issuer, id st
 	case err != nil:
 		return err
 	}
-	bad := failing(r.Asker.AskAll(ctx, r.questions(j, j.goal(), true)))
+	bad := failing(askOnce(ctx, r, r.questions(j, j.goal(), true)))
 	if len(bad) == 0 {
 		return nil
 	}

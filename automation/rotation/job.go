@@ -66,7 +66,10 @@ type job struct {
 	rolls bool
 	// newID and oldID are what the service calls the two credentials.
 	newID, oldID string
-	hold         *journal.Hold
+	// stale are the consumers that were caught with old and new instances side by
+	// side.
+	stale []string
+	hold  *journal.Hold
 	// keys are the config keys that the plan found settable (settable).
 	keys  []string
 	debts []string
@@ -138,7 +141,7 @@ func (r *run) standing(j *job, state journal.State, step string) journal.Event {
 	e := journal.Event{
 		Rotation: j.id, State: state, Step: step, Source: j.source, OldDead: j.oldDead,
 		Entries: map[string]journal.Move{}, Promoted: last.Promoted, PromotedAt: last.PromotedAt,
-		NewID: r.recordedID(j, j.newID), OldID: r.recordedID(j, j.oldID), Hold: j.hold, Debts: slices.Clone(j.debts), Keys: r.keysOf(j), Recipients: last.Recipients,
+		NewID: r.recordedID(j, j.newID), OldID: r.recordedID(j, j.oldID), Hold: j.hold, Debts: slices.Clone(j.debts), Keys: r.keysOf(j), Recipients: last.Recipients, Stale: slices.Clone(j.stale),
 	}
 	if len(j.readers.Fingerprints) > 0 {
 		e.Recipients = j.readers.Fingerprints

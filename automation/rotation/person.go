@@ -31,6 +31,9 @@ type Retirement struct {
 	Values services.Credential
 	// Back: it is the new value that dies, since consumers went back to the old.
 	Back bool
+	// Works are the consumers that have proven no value, only that they work: one of
+	// them may still use the value that dies.
+	Works []string
 	// Unproven: it dies although not every consumer has proven another one.
 	Unproven bool
 }

@@ -48,6 +48,10 @@ type SecretPlan struct {
 	Grace    time.Duration
 	// Readers are the keys that pass encrypts the entries to.
 	Readers []store.Recipient
+	// Proofs are the consumers that may be several instances; Works those that prove
+	// no value, only that something works.
+	Proofs []ProofPlan
+	Works  []string
 	// Adopts: the present value is taken over; Rolls: and rolled out as it is.
 	Adopts, Rolls bool
 }
@@ -109,7 +113,7 @@ func (r *run) relapsed(ctx context.Context) {
 		if j.back || strings.HasPrefix(j.log.Last().Step, stepDisabling) {
 			continue
 		}
-		for _, res := range r.Asker.AskAll(ctx, r.redeployable(j)) {
+		for _, res := range askOnce(ctx, r, r.redeployable(j)) {
 			// A Worker that lost its secrets to somebody's deploy proves nothing.
 			lost := res.Answer == proof.Unknown && (res.Kind.Held() || j.owes(notProven(res.Consumer)))
 			if res.Answer == proof.Differs || lost {
@@ -331,7 +335,7 @@ func (r *run) questions(j *job, want services.Credential, withReaders bool) []pr
 		if c.ReadsPass() && !withReaders || byPerson(c) && r.verb != toLook {
 			continue
 		}
-		q := proof.Question{Secret: j.secret, Consumer: c, Want: want}
+		q := proof.Question{Secret: j.secret, Consumer: c, Want: want, Row: answerRow(r.Window, j, c)}
 		if len(j.next) > 0 && j.known() {
 			q.Known = append(q.Known, proof.Known{Name: "the new value", Values: j.next})
 		}

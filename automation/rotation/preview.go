@@ -246,7 +246,7 @@ func (r *run) secretPlan(j *job) SecretPlan {
 	p := SecretPlan{
 		Name: j.secret.Name, Title: j.secret.Title, Source: j.source, Entries: j.report.Entries, Consumers: j.report.Consumers,
 		OldDead: j.oldDead, Grace: r.grace(j), Back: j.back, KillsOld: j.secret.Dashboard.KillsOld && !j.known() && !j.back,
-		Adopts: r.verb == toAdopt, Rolls: j.rolls, Readers: j.readers.Keys,
+		Adopts: r.verb == toAdopt, Rolls: j.rolls, Readers: j.readers.Keys, Proofs: proofPlans(r.Window, j), Works: worksOnly(j.secret),
 	}
 	p.ByHand = r.byHand(j)
 	p.NoGrace = r.NoGrace && r.options.Grace == nil && !j.oldDead && time.Duration(j.secret.Grace) > 0

@@ -52,6 +52,8 @@ type ConsumerReport struct {
 	Proof  string       `json:"proof"`
 	Answer proof.Answer `json:"answer"`
 	Detail string       `json:"detail,omitempty"`
+	// Answers is how many answers in a row it rests on.
+	Answers int `json:"answers,omitempty"`
 }
 
 // RevokedReport is what the end of the old value rests on; ConfirmedAt is RFC 3339
@@ -74,7 +76,7 @@ func newReport(secret string) Report {
 func consumers(results []proof.Result) []ConsumerReport {
 	out := make([]ConsumerReport, 0, len(results))
 	for _, r := range results {
-		out = append(out, ConsumerReport{Name: r.Consumer, Kind: string(r.Kind), Proof: string(r.Proof), Answer: r.Answer, Detail: r.Detail})
+		out = append(out, ConsumerReport{Name: r.Consumer, Kind: string(r.Kind), Proof: string(r.Proof), Answer: r.Answer, Detail: r.Detail, Answers: r.Answers})
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
@@ -28,6 +29,10 @@ func (r *run) retire(ctx context.Context, j *job) error {
 			return err
 		}
 		if !accepted {
+			// A run that was cut off may not have asked the consumers any more.
+			if err := r.aliveAfter(ctx, j); err != nil {
+				return err
+			}
 			return r.finish(ctx, j)
 		}
 		last = j.log.Last()
@@ -49,10 +54,6 @@ func (r *run) retire(ctx context.Context, j *job) error {
 		return err
 	}
 	r.settle(j, r.notDeadYet(j))
-	if err := r.aliveAfter(ctx, j); err != nil {
-		line.Fail("a consumer stopped working")
-		return err
-	}
 	e := r.standing(j, j.revoking(), "")
 	if e.StatedEntries = r.statedEntries(j); len(e.StatedEntries) == 0 {
 		e.StatedBy = ""
@@ -62,6 +63,10 @@ func (r *run) retire(ctx context.Context, j *job) error {
 		e.RevokedAt = r.Now().UTC().Truncate(time.Second)
 	}
 	if err := r.record(ctx, j, e); err != nil {
+		return err
+	}
+	if err := r.aliveAfter(ctx, j); err != nil {
+		line.Fail("a consumer stopped working")
 		return err
 	}
 	line.Done(evidence)
@@ -82,7 +87,7 @@ func (r *run) mayRetire(ctx context.Context, j *job, last journal.Event) error {
 		return nil
 	}
 	if r.verb == toRevoke {
-		return askedPerson(r, j, r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Action: "Retire it now",
+		return askedPerson(r, j, r.Person.Confirm(ctx, Confirmation{Secret: j.secret.Name, Action: "Retire it now", Lines: worksLines(j.secret),
 			Title: "The old value of " + j.secret.Name + " is meant to stay valid until " + until.Local().Format("2 January 2006 15:04 MST") + "."}))
 	}
 	j.report.Next = []string{fmt.Sprintf("after %s: %s", until.Local().Format("2 January 15:04"), revokeSecret(j.secret.Name)), "or at once: " + rotateCommand(r, j.secret.Name).With("--grace 0").String()}
@@ -206,15 +211,23 @@ func (r *run) notDead(ctx context.Context, j *job, report services.Report, err e
 }
 
 // aliveAfter asks every consumer once more: the value is dead, so whoever still
-// depended on it shows now.
+// depended on it shows now. Such a consumer is outstanding until it has given the
+// longest row of answers. Those that are outstanding already are asked with the
+// rest of what is.
 func (r *run) aliveAfter(ctx context.Context, j *job) error {
-	results := r.Asker.AskAll(ctx, r.questions(j, j.goal(), true))
+	questions := slices.DeleteFunc(r.questions(j, j.goal(), true), func(q proof.Question) bool { return j.owes(notProven(q.Consumer.Name)) })
+	results := askOnce(ctx, r, questions)
 	j.report.Consumers = merge(j.report.Consumers, consumers(results))
 	bad := failing(results)
 	if len(bad) == 0 || r.owed(j, bad) {
 		return nil
 	}
-	return r.unproven(j, bad, "the "+j.unwanted()+" value is revoked already: mend this consumer now")
+	noteStale(j, results)
+	for _, b := range bad {
+		r.owe(j, notProven(b.Consumer))
+	}
+	e := r.standing(j, j.revoking(), "a consumer stopped working after the revocation")
+	return errors.Join(r.unproven(j, bad, "the "+j.unwanted()+" value is revoked already: mend this consumer now"), r.record(context.WithoutCancel(ctx), j, e))
 }
 
 // finish takes the revoked value out of pass and closes the record; the date is

@@ -240,7 +240,7 @@ func (r *run) read(ctx context.Context, s secrets.Secret, at func(string) string
 func (r *run) resume(ctx context.Context, j *job, last journal.Event) error {
 	j.id, j.state, j.source, j.oldDead, j.continued = last.Rotation, last.State, last.Source, last.OldDead, true
 	j.askedBefore = last.State == journal.Staging
-	j.newID, j.oldID, j.debts = last.NewID, last.OldID, last.Debts
+	j.newID, j.oldID, j.debts, j.stale = last.NewID, last.OldID, last.Debts, last.Stale
 	j.back = last.State == journal.RollingBack || r.verb == toRollBack
 	for _, e := range j.secret.Entries {
 		if _, ok := last.Entries[e.Name()]; ok {

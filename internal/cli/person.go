@@ -179,6 +179,9 @@ func (p person) Retire(ctx context.Context, s secrets.Secret, gone rotation.Reti
 	if retired == "" {
 		retired = "value" // none is known
 	}
+	for _, name := range gone.Works {
+		opening += name + " proved only that it works: if it still uses the " + which + " value, it stops. "
+	}
 	steps := append(append([]string{}, s.Dashboard.Retire...), p.retiredHere(old)...)
 	if len(old) > 0 && len(old) < len(s.Entries) {
 		steps = append([]string{"Retire only the " + which + " " + retired + ": the rest of " + s.Name + " stays in use."}, steps...)

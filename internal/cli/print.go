@@ -74,6 +74,7 @@ func printPlan(out io.Writer, style ui.Style, columns int, p *rotation.Plan) {
 			rows = append(rows, []string{"source", source(s.Source), ""}, []string{"old value", afterwards(s), ""})
 		}
 		table(out, columns, rows)
+		printLimits(out, s)
 	}
 	for _, s := range p.Stacks {
 		_, _ = fmt.Fprintf(out, "\nstack %s\n", style.Bold(printable.Line(s.Name)))
