@@ -296,6 +296,9 @@ func (r *run) inspectOne(ctx context.Context, j *job) error {
 	if err := r.fits(j); err != nil {
 		return err
 	}
+	if err := r.storable(ctx, j); err != nil {
+		return err
+	}
 	if checker, ok := r.Checker(j.secret.Service); ok && j.oldKnown() {
 		report, err := r.dead(ctx, checker, j.old, nil)
 		if err != nil {

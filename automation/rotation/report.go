@@ -20,6 +20,9 @@ type Report struct {
 	Consumers []ConsumerReport `json:"consumers"`
 	Revoked   RevokedReport    `json:"revoked"`
 	Debts     []string         `json:"debts"`
+	// Rejected says that the value in pass does not work any more; empty where
+	// nothing says so.
+	Rejected string `json:"rejected,omitempty"`
 	// Hold says who keeps the old value alive, and since when.
 	Hold string `json:"hold,omitempty"`
 	// Next are the commands to type, where something is left to do.

@@ -49,6 +49,9 @@ func (r *run) choose(ctx context.Context, j *job) error {
 		return r.passedOver(ctx, j)
 	case !r.options.New:
 		found, err := r.waiting(ctx, j)
+		if err == nil && !found {
+			found, err = r.unrevoked(ctx, j)
+		}
 		if err != nil || found {
 			return err
 		}

@@ -76,7 +76,11 @@ func (r *run) stageOne(ctx context.Context, j *job) error {
 	if j.source == fromPending && !issued {
 		return nil
 	}
-	return r.keep(ctx, j)
+	err := r.keep(ctx, j)
+	if err != nil && (issued || j.source == fromTyped) {
+		err = r.unstored(ctx, j, err)
+	}
+	return err
 }
 
 // issue gets new values from a person, or from standard input when a rotation

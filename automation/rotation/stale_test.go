@@ -59,7 +59,7 @@ func TestABadRevocationNeedsTheLongestRow(t *testing.T) {
 		return services.Alive
 	}
 	r, err := w.rotate(Options{Grace: noGrace})
-	require.ErrorContains(t, err, "is dead already")
+	requireReason(t, err, Failed)
 	require.Equal(t, journal.Revoking, r.State)
 	require.Equal(t, []string{"door"}, w.last().Stale)
 	require.Len(t, w.last().Debts, 1)

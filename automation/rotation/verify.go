@@ -64,6 +64,11 @@ func (r *run) verifyOne(ctx context.Context, name string) (Report, error) {
 	r.fill(j)
 	results := r.Asker.AskAll(ctx, r.questions(j, j.current, true))
 	j.report.Consumers = consumers(results)
+	if j.report.Rejected = r.rejected(ctx, j); j.report.Rejected != "" {
+		line.Warn(j.report.Rejected)
+		j.report.Next = []string{rotateSecret(name).With("--new", "--grace 0").String()}
+		return j.report, nil
+	}
 	if j.report.Good() {
 		line.Done(tally(results))
 	} else {
@@ -74,6 +79,23 @@ func (r *run) verifyOne(ctx context.Context, name string) (Report, error) {
 		j.report.Next = []string{unfinished(last.State, name)}
 	}
 	return j.report, nil
+}
+
+// rejected says that the value in pass was revoked: what consumers run with does not
+// work then, whatever they prove.
+func (r *run) rejected(ctx context.Context, j *job) string {
+	last := j.log.Last()
+	killed := last.OldDead && !last.State.Finished() && len(j.moved) > 0
+	for _, e := range j.moved {
+		killed = killed && last.Entries[e.Name()].From == j.current[e.Name()].Fingerprint(r.Key)
+	}
+	switch {
+	case killed && last.Evidence != "":
+		return "the value in pass is revoked: " + last.Evidence
+	case killed, r.refusedNow(ctx, j, j.current, nil):
+		return "the value in pass is revoked: " + j.secret.Service + " refuses it"
+	}
+	return ""
 }
 
 // mend are the commands that bring pass's value to consumers that have not

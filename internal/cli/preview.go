@@ -131,7 +131,8 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "Ask every consumer which value it runs with now",
 		Long: `Asks every consumer of the secrets (default: all that have one) which value it
 runs with, and changes nothing. Exit codes: 0 every consumer runs with pass's
-value, 3 one runs with another, 4 one could not be asked or did not prove it.`,
+value, 3 one runs with another or the value is revoked, 4 one could not be asked
+or did not prove it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cat, err := a.loadCatalog()
@@ -159,6 +160,9 @@ value, 3 one runs with another, 4 one could not be asked or did not prove it.`,
 func verdict(reports []rotation.Report) error {
 	code := exitOK
 	for _, r := range reports {
+		if r.Rejected != "" {
+			code = exitDrift
+		}
 		for _, c := range r.Consumers {
 			switch c.Answer {
 			case "match", "present":

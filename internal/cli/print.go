@@ -171,6 +171,8 @@ func source(s string) string {
 		return "a value stored in pass as pending"
 	case "typed":
 		return "given on standard input"
+	case "hand":
+		return "in use already, rolled out by hand: only the value before it is left to revoke"
 	case "issuer":
 		return "the service's API makes a second one"
 	}
@@ -229,6 +231,9 @@ func printReport(out io.Writer, style ui.Style, columns int, r rotation.Report) 
 			text += ": " + c.Detail
 		}
 		rows = append(rows, []string{"consumer", c.Name, text})
+	}
+	if r.Rejected != "" {
+		rows = append(rows, []string{"rejected", r.Rejected, ""})
 	}
 	if r.Revoked.ConfirmedAt != "" {
 		rows = append(rows, []string{"revoked", r.Revoked.ConfirmedAt, r.Revoked.Evidence})

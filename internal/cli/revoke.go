@@ -10,7 +10,7 @@ import (
 
 func (a *app) revokeCommand() *cobra.Command {
 	var names []string
-	var due, unproven bool
+	var due, unproven, commit bool
 	cmd := &cobra.Command{
 		Use:   "revoke --secret NAME... [--unproven] | --due",
 		Short: "Retire old values that wait for their end, and prove that they are dead",
@@ -39,7 +39,7 @@ the leaked one.`,
 					return err
 				}
 			}
-			o := rotation.Options{Due: due, Unproven: unproven}
+			o := rotation.Options{Due: due, Unproven: unproven, Commit: commit}
 			return a.carry(cmd, names, false, "revoke", func(ctx context.Context, r *rotation.Rotator, names []string) ([]rotation.Report, error) {
 				return r.Revoke(ctx, names, o)
 			})
@@ -49,6 +49,7 @@ the leaked one.`,
 	flags.StringArrayVarP(&names, "secret", "s", nil, "`NAME` of a secret in the catalog; may be repeated")
 	flags.BoolVar(&due, "due", false, "every secret whose grace period is over")
 	flags.BoolVar(&unproven, "unproven", false, "a leaked value dies now, whoever breaks")
+	flags.BoolVar(&commit, "commit", false, "commit and push the changed config files of projects that are in git")
 	a.completeNames(cmd)
 	return cmd
 }
