@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sanmarcsoft/secret-rotation/automation/journal"
+	"github.com/sanmarcsoft/secret-rotation/secrets"
 	"github.com/sanmarcsoft/secret-rotation/secrets/services"
 	"github.com/sanmarcsoft/secret-rotation/secrets/store"
 )
@@ -16,11 +17,11 @@ func (r *run) storable(ctx context.Context, j *job) error {
 	if j.back || r.verb != toRotate || j.source == fromPass || j.state.AtLeast(journal.Pretest) {
 		return nil
 	}
-	paths := make([]string, 0, len(j.moved))
+	trial := make([]store.Change, 0, len(j.moved))
 	for _, e := range j.moved {
-		paths = append(paths, PendingPath(e.Path))
+		trial = append(trial, j.change(e, PendingPath(e.Path), secrets.Value{}))
 	}
-	if err := store.Rehearse(ctx, r.Store, paths...); err != nil {
+	if err := store.Rehearse(ctx, r.Store, trial...); err != nil {
 		return &Error{Reason: Failed, Secret: j.secret.Name, Step: "trying to store a value in pass", Detail: "nothing was issued", Err: err}
 	}
 	return nil

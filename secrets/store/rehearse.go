@@ -1,10 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
-	"path"
 
 	"github.com/sanmarcsoft/secret-rotation/secrets"
 )
@@ -14,36 +14,28 @@ const opRehearse = "trying to write to the store"
 // rehearsed is as long as a long credential.
 const rehearsed = 4096
 
-// Rehearse does all that Write would do for these entries short of changing the
-// store: it encrypts a text to each entry's recipients, writes and syncs it beside
-// the entries, reads it back, decrypts and compares it, and removes it. Kinds: those
-// of Write.
-func Rehearse(ctx context.Context, s *Store, entries ...string) error {
+// Rehearse does all that Write would do for these changes short of changing the
+// store, with a text in the place of each content: it encrypts that to the entry's
+// recipients, writes and syncs it beside the entries, reads it back, decrypts and
+// compares it, and removes it. Kinds: those of Write.
+func Rehearse(ctx context.Context, s *Store, changes ...Change) error {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return fileError(opRehearse, "", err)
 	}
 	defer root.Close()
-	seen := map[string]bool{}
-	for _, entry := range entries {
-		if seen[path.Dir(entry)] {
-			continue // the same folder has the same recipients
-		}
-		seen[path.Dir(entry)] = true
-		if err := s.rehearse(ctx, root, entry); err != nil {
+	for _, c := range changes {
+		c.Content = secrets.NewValue(bytes.Repeat([]byte("x"), rehearsed))
+		if err := s.rehearse(ctx, root, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) rehearse(ctx context.Context, root *os.Root, entry string) (err error) {
-	text := make([]byte, rehearsed)
-	for i := range text {
-		text[i] = 'x'
-	}
-	content := secrets.NewValue(text)
-	sealed, err := s.encrypt(ctx, root, entry, content)
+func (s *Store) rehearse(ctx context.Context, root *os.Root, c Change) (err error) {
+	entry := c.Path
+	sealed, err := s.encrypt(ctx, root, c)
 	if err != nil {
 		return err
 	}
@@ -62,7 +54,7 @@ func (s *Store) rehearse(ctx context.Context, root *os.Root, entry string) (err 
 		return fileError(opRehearse, entry, err)
 	}
 	opened, err := s.decrypt(ctx, opRehearse, entry, back)
-	if err == nil && !opened.content.Equal(content) {
+	if err == nil && !opened.content.Equal(c.Content) {
 		err = &Error{Kind: Damaged, Path: entry, Op: opRehearse, Detail: "what was read back is not what was written"}
 	}
 	return err
