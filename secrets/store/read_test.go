@@ -145,7 +145,9 @@ func TestKeysThatDoNotOpen(t *testing.T) {
 	for _, path := range []string{"locked", "hidden"} {
 		_, err := f.Store.Read(t.Context(), path)
 		e := want(t, err, store.Locked)
-		require.Equal(t, "gpg --decrypt "+filepath.Join(f.Store.Dir(), path+".gpg"), e.Next)
+		file := filepath.Join(f.Store.Dir(), path+".gpg")
+		require.Equal(t, "gpg --decrypt "+file+" >/dev/null", e.Next)
+		require.Empty(t, f.Run("", "sh", "-c", strings.Replace(e.Next, file, filepath.Join(f.Dir, "plain.gpg"), 1)), "it shows nothing of the secret")
 	}
 	require.Equal(t, "hunter2\n", read(t, f.Store, "either"))
 	_, err := f.Store.Read(t.Context(), "phrase")
