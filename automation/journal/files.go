@@ -28,6 +28,10 @@ func (f files) folder(dir string) (string, error) {
 		if err != nil {
 			return at, err
 		}
+		if !info.IsDir() && part == Root {
+			// Not one secret's record is at fault: none of them can be read.
+			return at, fmt.Errorf("%s, where the journal is kept, is no folder but %s", at, kindOf(info.Mode()))
+		}
 		if !info.IsDir() {
 			return at, &unusableError{at + " is no folder but " + kindOf(info.Mode()), info.ModTime()}
 		}
