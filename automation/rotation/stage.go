@@ -76,6 +76,11 @@ func (r *run) stageOne(ctx context.Context, j *job) error {
 	if j.source == fromPending && !issued {
 		return nil
 	}
+	if issued || j.source == fromTyped {
+		// Only this process has the value: it is stored also when the run was
+		// interrupted, and the run ends after that.
+		ctx = context.WithoutCancel(ctx)
+	}
 	err := r.keep(ctx, j)
 	if err != nil && (issued || j.source == fromTyped) {
 		err = r.unstored(ctx, j, err)

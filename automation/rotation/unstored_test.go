@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -74,4 +75,36 @@ func TestNothingIsIssuedThatCouldNotBeStored(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(w.pass.Dir, ".*trial*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// interrupts ends the run's context as a step begins.
+type interrupts struct {
+	Watcher
+	step string
+	stop context.CancelFunc
+}
+
+func (i interrupts) Begin(secret, step string) Line {
+	if step == i.step {
+		i.stop()
+	}
+	return i.Watcher.Begin(secret, step)
+}
+
+// A run that is interrupted just after a value was made stores it before it ends:
+// the next run goes on with it, and none is made twice.
+func TestAnInterruptedRunStoresWhatWasJustMade(t *testing.T) {
+	for name, w := range map[string]*world{"at a prompt": newWorld(t), "by the service's API": newWorld(t).byAPI()} {
+		t.Run(name, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			r := w.rotator()
+			r.Watch = interrupts{r.Watch, "storing the new value in pass", stop}
+			_, err := r.Rotate(ctx, []string{"acme"}, Options{Grace: noGrace})
+			require.ErrorIs(t, err, context.Canceled)
+			require.NotEmpty(t, w.holds(PendingPath(entryPath)))
+			w.rotated(w.rotate(Options{Grace: noGrace}))
+			require.Equal(t, 2, w.issuer.issued)
+		})
+	}
 }

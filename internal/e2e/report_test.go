@@ -27,6 +27,8 @@ type report struct {
 	Consumers []consumerReport `json:"consumers"`
 	Revoked   revokedReport    `json:"revoked"`
 	Debts     []string         `json:"debts"`
+	Rejected  string           `json:"rejected,omitempty"`
+	Hold      string           `json:"hold,omitempty"`
 	Next      []string         `json:"next"`
 	Error     string           `json:"error,omitempty"`
 }
@@ -51,6 +53,8 @@ type consumerReport struct {
 	Proof  string `json:"proof"`
 	Answer string `json:"answer"`
 	Detail string `json:"detail,omitempty"`
+	// Answers is how many in a row it rests on.
+	Answers int `json:"answers,omitempty"`
 }
 
 type revokedReport struct {

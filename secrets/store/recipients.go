@@ -339,7 +339,9 @@ func (s *Store) recipientArgs(ctx context.Context, root *os.Root, entry string, 
 }
 
 func (s *Store) encryptTo(ctx context.Context, entry string, content secrets.Value, args []string) ([]byte, error) {
-	args = append([]string{"--compress-algo=none", "--no-encrypt-to"}, args...)
+	// The seed file would be written by the rehearsal of a plan, which changes
+	// nothing; the kernel's randomness needs none.
+	args = append([]string{"--compress-algo=none", "--no-encrypt-to", "--no-random-seed-file"}, args...)
 	plain := content.Reveal()
 	defer clear(plain)
 	out, st, err := s.runGpg(ctx, plain, append(args, "--encrypt")...)
