@@ -328,8 +328,7 @@ func (a *adoption) unwritten() error {
 // settleOne has the consumers prove the value after an up, and writes down what
 // each proved. What could be told before has to be told now.
 func (a *adoption) settleOne(ctx context.Context, c *candidate) error {
-	deployed := slices.ContainsFunc(a.targets, func(t *rollout.Target) bool { return slices.Contains(a.targetsOf(c.job), t) })
-	if deployed {
+	if len(a.targetsOf(c.job)) > 0 {
 		if err := a.askAnew(ctx, c); err != nil {
 			return err
 		}

@@ -41,7 +41,9 @@ func (r *run) deploy(ctx context.Context, jobs []*job) error {
 		if err := r.record(ctx, j, r.standing(j, j.atLeast(journal.Deploying), step+r.targetNames())); err != nil {
 			return err
 		}
-		j.report.Consumers = outdated(j.report.Consumers)
+		if len(r.targetsOf(j)) > 0 {
+			j.report.Consumers = outdated(j.report.Consumers)
+		}
 	}
 	errs := make([]error, len(r.targets))
 	var wg sync.WaitGroup

@@ -42,7 +42,7 @@ func TestLongOldValueWaitsForTheCommit(t *testing.T) {
 	require.Contains(t, r.stderr, "the config of")
 	require.Contains(t, r.stderr, "stripe-backend")
 	require.Contains(t, r.stderr, "git -C "+filepath.Join(c.dir, "projects")+" commit -m 'Rotate clerk (rotation ")
-	require.Contains(t, r.stderr, " --secret clerk --commit")
+	require.Contains(t, r.stderr, " --secret clerk --grace 0 --commit")
 	require.NotContains(t, r.stderr, "somebody has to retire", "nobody is asked to kill a value that may come back")
 	require.True(t, credential(t, c.truth(), old).Alive, "the old key died without a commit")
 	require.Equal(t, before, c.git("-C", remote, "rev-parse", "main"), "nothing is committed unasked")

@@ -58,8 +58,14 @@ func (f *farEnd) hostile() map[string]string {
 	return map[string]string{
 		"keeps-the-old": "differs", "alternates": "", "replays": "unknown", "says-ok": "unknown", "another-name": "unknown", "reflects": "unknown",
 		"open-door": "unknown", "cached": "unknown", "login-page": "unknown", "works-in-turn": "",
-		"process-kept-its-environment": "differs", "process-number-reused": "unreachable", "twin": "differs",
+		"twin": "differs",
 	}
+}
+
+// hostileReaders is hostile for the processes that read pass: they are asked once
+// the new value is promoted, for they could not have it before.
+func (f *farEnd) hostileReaders() map[string]string {
+	return map[string]string{"process-kept-its-environment": "differs", "process-number-reused": "unreachable"}
 }
 
 // rolledOut reports whether the container itself has the new values.
@@ -227,14 +233,19 @@ func (f *farEnd) reuse() {
 	f.start(f.pidFiles["process-number-reused"], f.current(), time.Now().Add(-time.Hour))
 }
 
-// mend lets every consumer run with what the container runs with, and say so.
+// mend lets every consumer but the processes run with what the container runs
+// with, and say so.
 func (f *farEnd) mend() {
 	f.w.t.Helper()
 	f.mended.Store(true)
 	now := f.current()
 	require.NotEqual(f.w.t, f.old, now)
 	f.w.twin("twin", now)
+}
+
+// restart has the processes run with what the container runs with.
+func (f *farEnd) restart() {
 	for _, file := range f.pidFiles {
-		f.start(file, now, time.Now())
+		f.start(file, f.current(), time.Now())
 	}
 }

@@ -76,7 +76,7 @@ func TestLongHostileConsumersProveNothing(t *testing.T) {
 	w := newWorld(t)
 	far := newFarEnd(w)
 	catalog := w.stripeCatalog(byHash + far.consumers())
-	require.Equal(t, len(far.hostile())+1, strings.Count(w.must("verify", "--secret", "stripe", "--catalog", catalog, "--json").stdout, `"match"`), "before it, all are well")
+	require.Equal(t, len(far.hostile())+len(far.hostileReaders())+1, strings.Count(w.must("verify", "--secret", "stripe", "--catalog", catalog, "--json").stdout, `"match"`), "before it, all are well")
 
 	r := w.run("rotate", "--secret", "stripe", "--yes", "--json", "--catalog", catalog)
 	require.NotZero(t, r.code, "it was taken for rotated")
@@ -91,11 +91,26 @@ func TestLongHostileConsumersProveNothing(t *testing.T) {
 		require.Equal(t, want, answers[name], "%s\n%s", name, message)
 		require.Contains(t, message, name+" ("+want+")")
 	}
+	for name := range far.hostileReaders() {
+		require.Equal(t, "unknown", answers[name], name)
+	}
 	require.Contains(t, message, "the old value was not retired")
 	w.notRetired(far.old)
 	far.leaksNothing(r)
 
 	far.mend()
+	r = w.run("rotate", "--secret", "stripe", "--yes", "--json", "--catalog", catalog)
+	require.NotZero(t, r.code, "it was taken for rotated")
+	require.NotEqual(t, far.old.key, w.pass(stripeKey), "every consumer that does not read pass has proven it")
+	answers = answersOf(t, r.stdout)
+	for name, want := range far.hostileReaders() {
+		require.Equal(t, want, answers[name], "%s\n%s", name, r.stderr)
+		require.Contains(t, r.stderr[strings.LastIndex(r.stderr, "error: "):], name+" ("+want+")")
+	}
+	require.True(t, w.lives(far.old.key), "the old value was retired without proof")
+	far.leaksNothing(r)
+
+	far.restart()
 	w.must("rotate", "--secret", "stripe", "--yes", "--catalog", catalog)
 	require.False(t, w.lives(far.old.key))
 	require.NotEqual(t, far.old.key, w.pass(stripeKey))

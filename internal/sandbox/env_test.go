@@ -30,11 +30,18 @@ func served(t *testing.T, s *sandbox.Sandbox) string {
 	ctx, stop := context.WithCancel(t.Context())
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- s.Serve(ctx, func(file string) { ready <- file }) }()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-done)
-	})
-	return <-ready
+	t.Cleanup(stop)
+	select {
+	case file := <-ready:
+		t.Cleanup(func() {
+			stop()
+			require.NoError(t, <-done)
+		})
+		return file
+	case err := <-done:
+		require.NoError(t, err)
+	}
+	return ""
 }
 
 // shell runs a script in a shell that has only the world's exports.

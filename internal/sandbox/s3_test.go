@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -113,10 +114,13 @@ func TestWorldOnS3(t *testing.T) {
 	// A second process, or here a second opening, serves the same state.
 	second := open(t, s.Dir())
 	require.NotEqual(t, s.Backend(), second.Backend())
-	for _, world := range []*sandbox.Sandbox{s, second} {
-		out := shell(t, served(t, world), `cd projects/infra && pulumi stack ls && pulumi preview --expect-no-changes`)
-		require.Contains(t, out, "prod")
-	}
+	const looks = `cd projects/infra && pulumi stack ls && pulumi preview --stack prod --expect-no-changes`
+	require.Contains(t, shell(t, served(t, s), looks), "prod")
+	text, err := second.EnvText()
+	require.NoError(t, err)
+	own := filepath.Join(t.TempDir(), "env")
+	require.NoError(t, os.WriteFile(own, []byte(text), 0o600))
+	require.Contains(t, shell(t, own, "cd '"+s.Dir()+"' && "+looks), "prod")
 	_, err = sandbox.Open(t.Context(), sandbox.Options{Dir: s.Dir(), Backend: sandbox.BackendFile, CLI: cli(t)})
 	require.ErrorIs(t, err, sandbox.ErrBackend)
 }
