@@ -83,7 +83,7 @@ func (s *Stack) wrap(step string, err error) *Error {
 	case errors.Is(err, backend.ErrAuth):
 		e.Kind, e.Next = Auth, "run `go run . doctor`: it tries the state backend's credentials"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		e.Kind, e.Next = Disk, "free some space and run the same command again"
+		e.Kind, e.Next = Disk, "df -h   (free some space, then the same command again)"
 	case errors.Is(err, stackfile.ErrChanged):
 		e.Kind, e.Next = Conflict, "look at the file with `git diff` and decide which side is right"
 	case errors.Is(err, stackfile.ErrFormat):
@@ -197,7 +197,7 @@ func classes() []class {
 			"the passphrase does not open this stack", "name the stack's own passphrase in the catalog (stacks: passphrase), or set PULUMI_CONFIG_PASSPHRASE_FILE"},
 		{NoStack, re(`no stack named '[^']*' found`), "the state backend does not have the stack", "check `stack:` and the state backend in the catalog"},
 		{NoProject, re(`no Pulumi\.yaml project file found|no project file found`), "the project file is gone", "check the stack's dir in the catalog"},
-		{Disk, re(`no space left on device|disk quota exceeded`), "no space is left", "free some space and run the same command again"},
+		{Disk, re(`no space left on device|disk quota exceeded`), "no space is left", "df -h   (free some space, then the same command again)"},
 		{Auth, re(`AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|ExpiredToken|get credentials: failed to refresh`),
 			"the state backend refuses the credentials", "run `go run . doctor`: it tries the state backend's credentials"},
 		{NoLanguage, re(`no language plugin|failed to load language plugin|pulumi-language-[a-z]+' (could )?not`),
