@@ -7,7 +7,7 @@ SANDBOX ?= .sandbox
 PKGS    ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-clients test-s3 test-kill test-kill-load test-projects test-drift test-page lint setup build packages fuzz clean
+.PHONY: help demo test test-long test-clients test-s3 test-kill test-kill-load test-projects test-drift test-page test-guards lint setup build packages fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ test: setup ## Prove the program right: vet, all tests
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) test -timeout 20m $(PKGS)
+
+test-guards: setup ## Take away one protection after the other (GUARDS="PART..." picks) and see a unit test fail
+	@GO="$(GO)" $(GO) run ./internal/guards $(GUARDS)
 
 test-long: setup ## Prove at length, in sandboxes of their own, what takes minutes
 	$(GO) test -tags slow -timeout 30m -run TestLong ./internal/e2e

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,6 +103,21 @@ func TestRedirectWithJSON(t *testing.T) {
 	_, err := send(t, services.Service{Name: "test"}.HTTP(nil, servicestest.Quick()), "PATCH", server.URL+"/x", "hello")
 	require.ErrorContains(t, err, "redirects elsewhere")
 	require.Equal(t, services.Outage, services.KindOf(err))
+}
+
+// An SDK that puts a transport of its own in place of ours follows nothing either.
+func TestTheClientItselfFollowsNothing(t *testing.T) {
+	var elsewhere atomic.Int32
+	foreign := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	t.Cleanup(foreign.Close)
+	moved := httptest.NewServer(http.RedirectHandler(foreign.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(moved.Close)
+	client := services.Service{Name: "test"}.HTTP(nil, servicestest.Quick())
+	client.Transport = http.DefaultTransport
+	res, err := send(t, client, "PATCH", moved.URL+"/x", "hello")
+	require.NoError(t, err)
+	require.Zero(t, elsewhere.Load(), "the credential went to a foreign address")
+	require.Equal(t, http.StatusTemporaryRedirect, res.StatusCode)
 }
 
 func TestOnlyJSONIsAnAnswer(t *testing.T) {
