@@ -164,7 +164,7 @@ func (a *app) schedulePlan(o scheduling) (p schedule.Plan, err error) {
 	}
 	p.Notify, p.Heartbeat, p.System, p.Revoke, p.Dir = o.notify, o.heartbeat, o.system, o.only == "", a.env.Dir
 	if o.format == formatGitHub {
-		return p, nil
+		return p, a.workflowPlan(&p)
 	}
 	if p.Program, err = a.builtProgram(); err != nil {
 		return p, err

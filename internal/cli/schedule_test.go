@@ -159,7 +159,7 @@ func TestScheduleInstallsACrontab(t *testing.T) {
 }
 
 func TestScheduleInstallsAWorkflow(t *testing.T) {
-	h := newHost(t, nil)
+	h := newHost(t, map[string]string{"go.mod": "module github.com/sanmarcsoft/secret-rotation\n"})
 	require.Contains(t, h.fine(t, "schedule install --format github --yes"), "next: git add")
 	ready, err := os.ReadFile("../../.github/workflows/drift.yml")
 	require.NoError(t, err)
@@ -168,6 +168,45 @@ func TestScheduleInstallsAWorkflow(t *testing.T) {
 	require.Contains(t, h.fine(t, "schedule install --format github --yes"), "nothing to do")
 	h.fine(t, "schedule install --format github --yes --remove")
 	require.NoFileExists(t, filepath.Join(h.dir, ".github/workflows/drift.yml"))
+}
+
+// In a repository of its user's own there is nothing to build: the workflow
+// installs the program, and checks the catalog that it was printed for.
+func TestScheduleWorkflowOfAnotherRepository(t *testing.T) {
+	catalog, err := os.ReadFile("../../secrets/catalog.yaml")
+	require.NoError(t, err)
+	h := newHost(t, map[string]string{"go.mod": "module example.com/shop\n", "ops/our secrets.yaml": string(catalog)})
+	print := func(flags ...string) outcome {
+		return call{dir: h.dir}.run(t, append([]string{"schedule", "print", "--format", "github"}, flags...)...)
+	}
+	for _, catalog := range []string{"ops/our secrets.yaml", filepath.Join(h.dir, "ops/our secrets.yaml")} {
+		o := print("--catalog", catalog, "--root", "..")
+		require.Zero(t, o.code, o.stderr)
+		require.Contains(t, o.stdout, "secret-rotation\" drift --non-interactive --no-color '--catalog=ops/our secrets.yaml' --root=.. --format markdown")
+		require.Regexp(t, `go install github\.com/sanmarcsoft/secret-rotation@[a-z0-9.-]+\n`, o.stdout)
+		for _, ours := range []string{"make build", "./bin/", "./scripts/", "go-version-file", "tools/go.mod", h.dir} {
+			require.NotContains(t, o.stdout, ours)
+		}
+	}
+	for flag, says := range map[string]string{
+		"--catalog=../elsewhere.yaml": "not in this repository",
+		"--catalog=${{ x }}.yaml":     "GitHub would take",
+		"--root=/srv/projects":        "relative",
+		"--pulumi=/opt/pulumi":        "--pulumi",
+	} {
+		o := print(flag)
+		require.Equal(t, 2, o.code, flag)
+		require.Contains(t, o.stderr, says, flag)
+	}
+}
+
+func TestInstallableVersion(t *testing.T) {
+	for is, takes := range map[string]string{
+		"v1.4.0": "v1.4.0", "v0.0.0-20261201003806-dd79fa91d9ed+dirty": "v0.0.0-20261201003806-dd79fa91d9ed",
+		"devel-dd79fa91d9ed": "dd79fa91d9ed", "devel": "latest", "unknown": "latest",
+	} {
+		require.Equal(t, takes, installable(is), is)
+	}
 }
 
 // The files that hold a secret have to be there and their owner's alone before

@@ -23,6 +23,9 @@ type Plan struct {
 	Program, Dir string
 	// Globals are the flags that every call has (--catalog=FILE).
 	Globals []string
+	// Install is MODULE@VERSION, what a workflow installs the program from; empty:
+	// the repository is the program's own, and it is built from that.
+	Install string
 	// Hour and Minute, local time, are when the check runs.
 	Hour, Minute int
 	// Revoke: old values whose grace is over are retired, once an hour. It writes
@@ -184,8 +187,8 @@ func (p Plan) Timers() []string {
 const WorkflowName = "drift.yml"
 
 // Workflow is the GitHub Actions workflow. GitHub's clock is UTC, and it builds
-// the program and gets the store itself: of the plan only the time and the names
-// of the variables matter.
+// or installs the program and gets the store itself: of the plan only the time,
+// the flags of every call and the names of the variables matter.
 func (p Plan) Workflow() string {
 	name := func(ref, usual string) string {
 		if n, ok := strings.CutPrefix(ref, "env:"); ok {
@@ -197,7 +200,14 @@ func (p Plan) Workflow() string {
 	if len(p.Notify) > 0 {
 		first = p.Notify[0]
 	}
-	return render("workflow.tmpl", map[string]any{"Mark": Mark, "Cron": fmt.Sprintf("%d %d * * *", p.Minute, p.Hour),
+	program, globals := "./bin/secret-rotation", ""
+	if p.Install != "" {
+		program = `"$RUNNER_TEMP/bin/secret-rotation"`
+	}
+	for _, g := range p.Globals {
+		globals += " " + shellWord(g)
+	}
+	return render("workflow.tmpl", map[string]any{"Mark": Mark, "Install": p.Install, "Program": program, "Globals": globals, "Cron": fmt.Sprintf("%d %d * * *", p.Minute, p.Hour),
 		"NotifyName": name(first, "NOTIFY_URL"), "HeartbeatName": name(p.Heartbeat, "HEARTBEAT_URL")})
 }
 

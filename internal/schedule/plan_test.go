@@ -102,7 +102,8 @@ func TestTheRestOfACrontabIsKept(t *testing.T) {
 
 func TestWorkflow(t *testing.T) {
 	p := plan(t, t.TempDir())
-	for name, text := range map[string]string{"own": p.Workflow(), "ready": Plan{Hour: 3, Minute: 17}.Workflow()} {
+	for name, text := range map[string]string{"own": p.Workflow(), "ready": Plan{Hour: 3, Minute: 17}.Workflow(),
+		"another repository's": Plan{Install: "example.com/tool@v1.2.3", Globals: []string{"--catalog=a b's.yaml"}}.Workflow()} {
 		var parsed map[string]any
 		require.NoError(t, yaml.Unmarshal([]byte(text), &parsed), name)
 		lint := exec.Command("go", "tool", "actionlint", "-no-color", "-shellcheck=", "-pyflakes=", "-")
