@@ -36,7 +36,11 @@ func (a *app) scheduleCommand() *cobra.Command {
 		Long: `Writes what runs the program by itself: drift every night, and revoke --due
 every hour (--only drift leaves that out, which a host with read-only access to
 pass wants). docs/nightly.md is how to set up such a host; doctor --nightly
-checks it.`,
+checks it.
+
+--format github is a workflow of the repository in this folder. It builds the
+program where that repository is the program's own, else it installs it, and it
+carries --catalog and --root, which must be valid in a checkout.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -68,7 +72,8 @@ func (a *app) schedulePrint() *cobra.Command {
 		Use:   "print",
 		Short: "Print the units, crontab lines or workflow",
 		Example: `  go run . schedule print
-  go run . schedule print --format github`,
+  go run . schedule print --format github
+  go run . schedule print --format github --catalog ops/secrets.yaml --root ..`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			p, err := a.schedulePlan(o)
