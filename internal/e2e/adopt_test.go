@@ -125,6 +125,10 @@ func TestLongAdoptNamesAndMendsWhatDiffers(t *testing.T) {
 	}
 	require.Len(t, w.truth().Workers[badges].Versions, len(before.Workers[badges].Versions)+1, "one version")
 	require.True(t, credential(t, w.truth(), old).Alive, "nothing is retired")
+	// What is left of a rotation by hand is the end of the value before.
+	w.must("rotate", "--secret", "clerk", "--pending", "--yes")
+	require.False(t, credential(t, w.truth(), old).Alive)
+	require.Equal(t, now, w.pass(clerkKey))
 	require.Contains(t, w.must("rotate", "--secret", "clerk", "--pending", "--yes").stderr, "nothing is pending")
 
 	// What nobody can tell is named as not proven, and is no good end.
