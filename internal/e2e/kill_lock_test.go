@@ -57,7 +57,7 @@ func TestKillNeverTakesAnotherUsersLock(t *testing.T) {
 	program, lock := w.lateLock("ann")
 	r := w.run("rotate", "--secret", "clerk", "--yes", "--grace", "0", "--pulumi", program)
 	require.Equal(t, 5, r.code, tail(r.stderr, 20))
-	require.Contains(t, r.stderr, "unlock --sandbox="+w.dir+" --stack stripe-backend")
+	require.Contains(t, r.stderr, "unlock --sandbox="+w.dir+" --pulumi="+program+" --stack stripe-backend")
 	require.FileExists(t, lock)
 	w.must("unlock", "--stack", "stripe-backend", "--yes")
 	w.must("rotate", "--secret", "clerk", "--yes", "--grace", "0")
