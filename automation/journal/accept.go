@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -42,6 +43,9 @@ type Acceptance struct {
 	// must not be able to take a finding out of the answer.
 	KeyID string `json:"key_id,omitempty"`
 	MAC   string `json:"mac,omitempty"`
+
+	// stored is when the store took it, by its own clock.
+	stored time.Time
 }
 
 // Covers reports whether it is for a finding, and not over.
@@ -126,36 +130,91 @@ func (j *Journal) Accept(ctx context.Context, a Acceptance) error {
 // Accepted are the acceptances that nobody has withdrawn, the newest for each
 // code and subject, oldest first. Those that are over are among them.
 func (j *Journal) Accepted(ctx context.Context) ([]Acceptance, error) {
+	kept, err := j.keptAcceptances(ctx)
+	return kept.counting, err
+}
+
+// ForeignAcceptances are the objects of acceptances that are signed with another
+// fingerprint key than pass's: nobody can tell whose they are, and none counts.
+func (j *Journal) ForeignAcceptances(ctx context.Context) ([]string, error) {
+	kept, err := j.keptAcceptances(ctx)
+	return kept.foreign, err
+}
+
+// keptAcceptances is what the folder of acceptances holds.
+type keptAcceptances struct {
+	counting []Acceptance
+	foreign  []string
+}
+
+func (j *Journal) keptAcceptances(ctx context.Context) (keptAcceptances, error) {
 	found, err := j.objectsOf(ctx, theAcceptances, acceptances)
 	if err != nil {
-		return nil, err
+		return keptAcceptances{}, err
 	}
 	if len(found.strays) > 0 {
-		return nil, &DamagedError{theAcceptances, found.strays[0], "it is no acceptance, and does not belong there"}
+		return keptAcceptances{}, &DamagedError{theAcceptances, found.strays[0], "it is no acceptance, and does not belong there"}
 	}
-	var out []Acceptance
+	var out keptAcceptances
+	since := j.signedSince(ctx)
 	signed := false
 	for i, n := range found.numbers {
 		if n != i+1 {
-			return nil, &DamagedError{theAcceptances, acceptanceKey(i + 1), "missing"}
+			return keptAcceptances{}, &DamagedError{theAcceptances, acceptanceKey(i + 1), "missing"}
 		}
 		a, trust, err := j.readAcceptance(ctx, n)
 		if key := (*KeyError)(nil); errors.As(err, &key) {
-			continue // of another key: nobody can tell whose it is
+			out.foreign = append(out.foreign, acceptanceKey(n))
+			continue
 		}
 		if err != nil {
-			return nil, err
+			return keptAcceptances{}, err
 		}
-		if trust == Unsigned && signed {
-			return nil, &DamagedError{theAcceptances, acceptanceKey(n), "it is not signed, and acceptances before it are"}
+		if trust == Unsigned {
+			first, err := since()
+			if err != nil {
+				return keptAcceptances{}, err
+			}
+			if signed || !first.IsZero() && a.stored.After(first.Add(clockSkew)) {
+				return keptAcceptances{}, &DamagedError{theAcceptances, acceptanceKey(n), "it is not signed, and what was written before it is"}
+			}
 		}
 		signed = signed || trust == Signed
-		out = slices.DeleteFunc(out, func(o Acceptance) bool { return o.Code == a.Code && o.Subject == a.Subject })
+		out.counting = slices.DeleteFunc(out.counting, func(o Acceptance) bool { return o.Code == a.Code && o.Subject == a.Subject })
 		if !a.Off {
-			out = append(out, a)
+			out.counting = append(out.counting, a)
 		}
 	}
+	for i := range out.counting {
+		out.counting[i].stored = time.Time{}
+	}
 	return out, nil
+}
+
+// signedSince gives, asked for the first time, when the store took the first signed
+// event of any log: whoever has the key has signed everything since. It is zero
+// where there is none.
+func (j *Journal) signedSince(ctx context.Context) func() (time.Time, error) {
+	return sync.OnceValues(func() (first time.Time, err error) {
+		dirs, err := j.store.list(ctx, Root)
+		if err != nil {
+			return first, fmt.Errorf("listing the journal: %w", err)
+		}
+		for _, dir := range dirs {
+			if strings.HasPrefix(path.Base(dir), ".") {
+				continue
+			}
+			a, err := j.Audit(ctx, path.Base(dir))
+			if err != nil {
+				return first, err
+			}
+			at := slices.IndexFunc(a.Events, func(e Event) bool { return e.Trust == Signed })
+			if at >= 0 && (first.IsZero() || a.Events[at].Stored.Before(first)) {
+				first = a.Events[at].Stored
+			}
+		}
+		return first, nil
+	})
 }
 
 // signAcceptance encodes it. Before the first rotation there is no key, and
@@ -206,6 +265,7 @@ func (j *Journal) readAcceptance(ctx context.Context, n int) (Acceptance, Trust,
 	case a.Number != n:
 		return damaged(fmt.Sprintf("it says %d", a.Number))
 	}
+	a.stored = o.stored
 	trust, err := j.verify(ctx, theAcceptances, key, o.data, a.KeyID, a.MAC)
 	return a, trust, err
 }

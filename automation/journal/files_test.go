@@ -128,6 +128,14 @@ func TestAForgedAcceptanceIsNotObeyed(t *testing.T) {
 			change(t, filepath.Join(dir, acceptanceKey(1)), `"stripe"`, `"**"`)
 			return true
 		},
+		"the first one, unsigned, long after events were signed": func(t *testing.T, dir string) bool {
+			require.NoError(t, os.Remove(filepath.Join(dir, acceptanceKey(1))))
+			addTo(t, dir, keyOf("k"), Done)
+			before := time.Now().Add(-time.Hour)
+			require.NoError(t, os.Chtimes(filepath.Join(dir, eventKey("stripe", 1)), before, before))
+			require.NoError(t, InDir(dir).Accept(t.Context(), Acceptance{Code: "old-still-alive", Subject: "stripe", Until: until, Reason: "r"}))
+			return true
+		},
 		"unsigned beside signed": func(t *testing.T, dir string) bool {
 			require.NoError(t, InDir(dir).Accept(t.Context(), Acceptance{Code: "old-still-alive", Subject: "stripe", Until: until, Reason: "r"}))
 			return true
@@ -144,6 +152,9 @@ func TestAForgedAcceptanceIsNotObeyed(t *testing.T) {
 			refused := forge(t, dir)
 			accepted, err := j.Accepted(t.Context())
 			require.Equal(t, refused, err != nil)
+			foreign, err := j.ForeignAcceptances(t.Context())
+			require.Equal(t, refused, err != nil)
+			require.Equal(t, !refused, len(foreign) > 0, "one that does not count is told")
 			for _, a := range accepted {
 				require.Equal(t, "overdue", a.Code)
 			}

@@ -61,6 +61,19 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("journal of %s is damaged at %s: %s", e.Secret, e.Object, e.Detail)
 }
 
+// Removable is what has to be removed from the state where no repair can accept the
+// damage: whatever stands in the place of a log's or a lease's folder, and the whole
+// folder of acceptances, as one that is missing is damage, too. Else it is empty.
+func (e *DamagedError) Removable() string {
+	switch {
+	case strings.HasPrefix(e.Object, acceptances):
+		return acceptances
+	case strings.HasPrefix(e.Object, leases), path.Dir(e.Object) == Root:
+		return e.Object
+	}
+	return ""
+}
+
 // Open reads the newest event of a secret's log.
 func (j *Journal) Open(ctx context.Context, secret string) (*Log, error) {
 	l := &Log{journal: j, secret: secret}

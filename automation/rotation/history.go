@@ -38,14 +38,31 @@ type Past struct {
 // History reads every rotation of the named secrets, newest first. A log that
 // is damaged is in the error, and the rotations of the others are returned.
 func (r Records) History(ctx context.Context, names []string) ([]Past, error) {
-	out := []Past{}
+	var logs [][]Past
 	var errs []error
 	for _, name := range names {
 		past, err := r.past(ctx, name)
-		out, errs = append(out, past...), append(errs, err)
+		logs, errs = append(logs, past), append(errs, err)
 	}
-	slices.SortStableFunc(out, func(a, b Past) int { return b.Began.Compare(a.Began) })
-	return out, errors.Join(errs...)
+	return merged(logs), errors.Join(errs...)
+}
+
+// merged are the rotations of several logs, each newest first, by the time at which
+// they began. Within a log the order of the events stands, whatever clocks said.
+func merged(logs [][]Past) []Past {
+	out := []Past{}
+	for {
+		newest := -1
+		for i, log := range logs {
+			if len(log) > 0 && (newest < 0 || log[0].Began.After(logs[newest][0].Began)) {
+				newest = i
+			}
+		}
+		if newest < 0 {
+			return out
+		}
+		out, logs[newest] = append(out, logs[newest][0]), logs[newest][1:]
+	}
 }
 
 func (r Records) past(ctx context.Context, name string) ([]Past, error) {

@@ -102,9 +102,7 @@ func TestHostileJournalsAndLeasesAreRefusedOrTold(t *testing.T) {
 				return
 			}
 			require.True(t, journal.Unreliable(err), "history tells")
-			if name != "forged in between" {
-				require.True(t, journal.Unreliable(st.Err), "status tells")
-			}
+			require.True(t, journal.Unreliable(st.Err), "status tells")
 			_, damaged, err := r.Repair(ctx, "acme")
 			require.NoError(t, err)
 			require.True(t, damaged)

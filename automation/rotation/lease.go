@@ -99,3 +99,18 @@ func (r *run) barred(secret string, err error) error {
 	}
 	return err
 }
+
+// Leases are those on a secret and its stacks that somebody holds, who is not proven
+// dead.
+func Leases(ctx context.Context, j *journal.Journal, s secrets.Secret) ([]*journal.HeldError, error) {
+	var out []*journal.HeldError
+	for _, name := range leased([]secrets.Secret{s}) {
+		err := j.Holding(ctx, name)
+		if held := (*journal.HeldError)(nil); errors.As(err, &held) {
+			out = append(out, held)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"testing"
 	"time"
@@ -258,4 +259,33 @@ func TestHistoryIsWhole(t *testing.T) {
 	var damaged *journal.DamagedError
 	require.ErrorAs(t, err, &damaged)
 	require.Len(t, past, 1, "the other secret's is still told")
+}
+
+// Two rotations began at one moment, and the clock of a third computer was ahead: the
+// numbers of the events say which came first.
+func TestHistoryIsInTheOrderOfTheEvents(t *testing.T) {
+	a := records(t)
+	a.add("one", journal.Event{Rotation: "1", State: journal.Done}, journal.Event{Rotation: "2", State: journal.Done}, journal.Event{Rotation: "3", State: journal.Done})
+	a.add("two", journal.Event{Rotation: "4", State: journal.Done})
+	// Only newest events are edited: no other names them.
+	edit := func(secret, number, time string) {
+		file := filepath.Join(a.dir, journal.Root, secret, number)
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		dated := regexp.MustCompile(`"time": "[^"]*"`).ReplaceAll(raw, []byte(`"time": "`+time+`"`))
+		require.NoError(t, os.WriteFile(file, dated, 0o600))
+	}
+	past := func() (order []string) {
+		all, err := a.History(t.Context(), []string{"one", "two"})
+		require.NoError(t, err)
+		for _, p := range all {
+			order = append(order, p.Rotation)
+		}
+		return order
+	}
+	require.Equal(t, []string{"4", "3", "2", "1"}, past())
+	edit("one", "000003.json", "2026-01-01T00:00:00Z")
+	require.Equal(t, []string{"4", "3", "2", "1"}, past(), "the clock was behind")
+	edit("two", "000001.json", "2025-01-01T00:00:00Z")
+	require.Equal(t, []string{"3", "2", "1", "4"}, past()[0:4])
 }

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -166,21 +165,19 @@ func (r *Rotator) Release(ctx context.Context, name string) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("secret %s is not in the catalog", name)
 	}
+	holders, err := Leases(ctx, r.Journal, s)
+	if err != nil {
+		return false, err
+	}
 	var lines, held []string
-	for _, lease := range leased([]secrets.Secret{s}) {
-		var by *journal.HeldError
-		switch err := r.Journal.Holding(ctx, lease); {
-		case errors.As(err, &by):
-			held = append(held, lease)
-			lines = append(lines, by.Error()+"; it ends by itself on "+by.Free.Local().Format("2006-01-02 15:04:05 MST"))
-		case err != nil:
-			return false, err
-		}
+	for _, by := range holders {
+		held = append(held, by.Name)
+		lines = append(lines, by.Error()+"; it ends by itself on "+by.Free.Local().Format("2006-01-02 15:04:05 MST"))
 	}
 	if len(held) == 0 {
 		return false, nil
 	}
-	err := r.Person.Confirm(ctx, Confirmation{Secret: name, Type: name, Lines: lines, Action: "Release it",
+	err = r.Person.Confirm(ctx, Confirmation{Secret: name, Type: name, Lines: lines, Action: "Release it",
 		Title: "The lease on " + name + " is released. If its holder still runs, two rotations write at once."})
 	if err != nil {
 		return true, err

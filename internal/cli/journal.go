@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -105,45 +104,4 @@ Exit codes: 0 released or not held, 1 failed, 2 usage, 6 not confirmed.`,
 	cmd.Flags().StringArrayVarP(&names, "secret", "s", nil, "`NAME` of a secret in the catalog; may be repeated")
 	a.completeNames(cmd)
 	return cmd
-}
-
-// repairOf is the way out of a damaged journal; empty for what is no secret's.
-func repairOf(name string) string {
-	if strings.Contains(name, " ") {
-		return ""
-	}
-	return "go run . journal repair --secret " + name
-}
-
-// journals looks at every secret's record as a whole.
-func (s *session) journals(ctx context.Context) []finding {
-	var out []finding
-	unsigned := 0
-	for _, secret := range s.catalog.Secrets {
-		name := "journal of " + secret.Name
-		audit, err := s.journal.Audit(ctx, secret.Name)
-		if err == nil {
-			err = audit.Err()
-		}
-		if err != nil {
-			out = append(out, s.app.bad(name, err))
-			continue
-		}
-		for _, e := range audit.Events {
-			if e.Misdated() {
-				out = append(out, finding{Name: name, OK: true, Note: true, Detail: fmt.Sprintf("event %d is dated %s and was written on %s: the clock of %s was wrong", e.Number, minute(e.Time), minute(e.Stored), e.Holder.Host)})
-			}
-		}
-		if n := len(audit.Events); n > 0 && audit.Events[n-1].MAC == "" {
-			unsigned++
-		}
-	}
-	if len(out) == 0 {
-		detail := "every record is whole"
-		if unsigned > 0 {
-			detail += fmt.Sprintf("; %d from before events were signed, the next event of each signs", unsigned)
-		}
-		out = append(out, good("journal", detail))
-	}
-	return out
 }

@@ -53,7 +53,7 @@ func nextOf(err error) []string {
 		case *secrets.CatalogError:
 			add("mend the file, then: go run . catalog validate")
 		case *journal.DamagedError:
-			add(repairOf(e.Secret))
+			add(afterDamage(e))
 		case *journal.KeyError:
 			add(repairOf(e.Name))
 		case *journal.TakenError, *journal.HeldError:
