@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +50,8 @@ type Checker struct {
 	// Trace takes where a fault in this program ended a layer; nil: nobody reads it.
 	Trace func(layer string, stack []byte)
 	Now   func() time.Time
+	// layers are the test's; nil: those that there are.
+	layers []layer
 }
 
 // Register is a service's list of credentials.
@@ -155,7 +158,10 @@ func (s *sheet) broken(layer string, err error, trace func(string, []byte)) {
 // context that has ended.
 func (c *Checker) Check(ctx context.Context) (Report, error) {
 	s := newScene(c)
-	all := layers()
+	all := c.layers
+	if all == nil {
+		all = layers()
+	}
 	sheets := make([]sheet, len(all))
 	// What is asked beside the layers is the journal's.
 	beside := func(f func()) {
@@ -285,14 +291,26 @@ func (a activity) gap(g Gap) bool {
 }
 
 // underWay reports whether the error is that of a lease which somebody holds, and
-// not for too long.
+// not for too long. One that cannot be read says of nobody that he works.
 func (s *scene) underWay(err error) bool {
 	var held *journal.HeldError
-	return errors.As(err, &held) && s.Now().Sub(held.Since) <= longest && held.Free.Sub(s.Now()) <= farthest
+	return errors.As(err, &held) && held.Unreadable == "" && s.Now().Sub(held.Since) <= longest && held.Free.Sub(s.Now()) <= farthest
 }
 
 // farthest is more than any lease lasts until it has to be renewed.
 const farthest = time.Hour
+
+// stuck tells of a lease on a secret, or on its stack, that is nobody's at work.
+func stuck(held *journal.HeldError, secret string) Finding {
+	f := Finding{Code: UnfinishedRotation, Subject: secret, Secret: secret, Severity: Error,
+		// Somebody left it at a question: nothing of it is in progress.
+		Detail: fmt.Sprintf("%s works on it since %s, and says so until %s: too long for a rotation", held.Holder, Moment(held.Since), Moment(held.Free)),
+		Fix:    "go run . history --secret " + secret}
+	if held.Unreadable != "" {
+		f.Code, f.Subject, f.Detail, f.Fix = ForeignChange, "lease/"+strings.ReplaceAll(held.Name, " ", "/"), held.Error(), "go run . journal release --secret "+secret
+	}
+	return f
+}
 
 // busy are the secrets and stacks on which somebody works, or worked while they
 // were looked at: what was seen of them is no standing but a step.
@@ -317,15 +335,17 @@ func (s *scene) busy(ctx context.Context, began []rotation.Standing) activity {
 			a.secrets[sec.Name] = true
 		}
 		if errors.As(holding, &held) && !s.underWay(held) {
-			// Somebody left it at a question: nothing of it is in progress.
-			a.stuck = append(a.stuck, Finding{Code: UnfinishedRotation, Subject: sec.Name, Secret: sec.Name, Severity: Error,
-				Detail: fmt.Sprintf("%s works on it since %s, and says so until %s: too long for a rotation", held.Holder, Moment(held.Since), Moment(held.Free)),
-				Fix:    "go run . history --secret " + sec.Name})
+			a.stuck = append(a.stuck, stuck(held, sec.Name))
 		}
 	}
 	for _, stack := range s.stacks {
-		if s.underWay(s.Records.Journal.Holding(ctx, journal.StackLease(stack))) || s.leased[stack] {
+		var held *journal.HeldError
+		holding := s.Records.Journal.Holding(ctx, journal.StackLease(stack))
+		if s.underWay(holding) || s.leased[stack] {
 			a.stacks[stack] = true
+		}
+		if errors.As(holding, &held) && held.Unreadable != "" {
+			a.stuck = append(a.stuck, stuck(held, s.onStack(stack)))
 		}
 	}
 	for name := range a.secrets {

@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -235,6 +236,48 @@ func TestALayerThatIsAtFaultIsTold(t *testing.T) {
 	require.NotContains(t, string(raw), ".go:")
 }
 
+// Whichever layer falls over, it is told as one that was not checked, and the others
+// have looked.
+func TestAFaultInAnyLayerTakesNoOtherDown(t *testing.T) {
+	w := newShop(t)
+	unbroken := w.look()
+	broken := func(*scene, context.Context, *sheet) { var none *Finding; _ = none.Code }
+	beside := func(*scene, context.Context, *sheet) {
+		var g fault.Group
+		g.Go(func() { panic("broken") })
+		g.Wait()
+	}
+	for i, name := range LayerNames() {
+		for how, check := range map[string]func(*scene, context.Context, *sheet){"itself": broken, "beside it": beside} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				c := w.checker()
+				c.layers = layers()
+				c.layers[i].check = check
+				traced := ""
+				c.Trace = func(layer string, _ []byte) { traced = layer }
+				r, err := c.Check(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, name, traced)
+				require.Equal(t, gapsBut(unbroken, name), gapsBut(r, name))
+				require.Equal(t, StatusUnknown, r.Layers[i].Status)
+				require.Len(t, r.Layers[i].Gaps, 1)
+				require.Equal(t, name, r.Layers[i].Gaps[0].Subject)
+				for at, l := range r.Layers {
+					if at != i {
+						require.Equal(t, unbroken.Layers[at].Status, l.Status, l.Name)
+					}
+				}
+				require.Equal(t, Unknown, r.Answer)
+			})
+		}
+	}
+}
+
+// gapsBut are the layers that could not be looked at whole, but for one.
+func gapsBut(r Report, layer string) []string {
+	return slices.DeleteFunc(gaps(r), func(name string) bool { return name == layer })
+}
+
 // What is read once and ends in a fault gives nobody a value that is not there.
 func TestAFaultReachesEverybodyWhoAsks(t *testing.T) {
 	var o once[map[string]int]
@@ -268,4 +311,29 @@ func TestNoGoroutineIsUnguarded(t *testing.T) {
 			return true
 		})
 	}
+}
+
+// Whoever can write to the state alone puts off no check with a lease that cannot be
+// read: it is told, and what is found counts.
+func TestALeaseThatCannotBeReadHidesNothing(t *testing.T) {
+	for _, name := range []string{"shop", "stack shop"} {
+		t.Run(name, func(t *testing.T) {
+			w := newShop(t)
+			w.pass.Insert(map[string]string{"shop/key": "sk_live_another_one_0123"})
+			require.NoError(t, w.pass.Store.Push(t.Context()))
+			require.Contains(t, keysOf(w.look()), "stale-consumer:shop/api/key", "drift is found")
+			w.write("state/.rotation/.rotation/.leases/"+name+"/000001.json", "{")
+			r := w.look()
+			require.Equal(t, Drift, r.Answer)
+			require.Subset(t, keysOf(r), []string{"stale-consumer:shop/api/key", "foreign-change:lease/" + strings.ReplaceAll(name, " ", "/")})
+			require.Empty(t, r.Busy)
+		})
+	}
+}
+
+func keysOf(r Report) (out []string) {
+	for _, f := range r.Findings {
+		out = append(out, f.Key())
+	}
+	return out
 }
