@@ -39,13 +39,16 @@ const (
 type KeyError struct {
 	// Name is the secret's, or what is signed beside the logs.
 	Name string
-	// Wanted is the id of the key that signed it, Has that of pass's; empty:
-	// pass holds none.
+	// Wanted is the id of the key that signed it, empty for events of before they
+	// were signed; Has that of pass's, empty where pass holds none.
 	Wanted, Has string
 }
 
 // Error names both keys.
 func (e *KeyError) Error() string {
+	if e.Wanted == "" {
+		return fmt.Sprintf("the values in the journal of %s are known under a fingerprint key that pass does not hold any more (%s)", e.Name, secrets.FingerprintKeyPath)
+	}
 	if e.Has == "" {
 		return fmt.Sprintf("the journal of %s is signed with the fingerprint key %s, and pass does not hold it any more (%s)", e.Name, e.Wanted, secrets.FingerprintKeyPath)
 	}

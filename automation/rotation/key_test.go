@@ -61,6 +61,39 @@ func TestAKeyThatWasNeverCommittedIsNotUsed(t *testing.T) {
 	require.Len(t, w.retired, 2, "the second rotation moved a value, too")
 }
 
+// An event under a key that only this clone has could be read by nobody else: the
+// remote has the key first.
+func TestNoEventBeforeTheKeyIsAtTheRemote(t *testing.T) {
+	w := fresh(t)
+	issued := w.issuer.issued
+	accept := w.refuseCommits("fingerprints")
+	_, err := w.rotate(Options{Grace: noGrace})
+	require.Error(t, err)
+	require.Zero(t, w.last().Number)
+	require.Equal(t, issued, w.issuer.issued)
+	accept()
+	w.rotated(w.rotate(Options{Grace: noGrace}))
+}
+
+// Events of before signatures name no key. Their values are known under one all the
+// same, and pass does not get another.
+func TestNoNewKeyBesideAnUnsignedJournal(t *testing.T) {
+	w := newWorld(t)
+	log, err := journal.InDir(w.journal).Open(t.Context(), "other")
+	require.NoError(t, err)
+	require.NoError(t, log.Append(t.Context(), journal.Event{Rotation: "r", State: journal.Done}))
+	w.noKey()
+	_, err = w.rotate(Options{Grace: noGrace})
+	var key *journal.KeyError
+	require.ErrorAs(t, err, &key)
+	require.Equal(t, "other", key.Name)
+	require.NotContains(t, err.Error(), "key ,", "it has no id to name")
+	require.False(t, w.pass.Store.Exists(secrets.FingerprintKeyPath))
+	var own *Error
+	require.ErrorAs(t, err, &own)
+	require.Contains(t, own.Next[0], "pass git checkout ")
+}
+
 func must(v secrets.Value, err error) secrets.Value {
 	if err != nil {
 		panic(err)

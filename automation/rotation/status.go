@@ -82,12 +82,12 @@ func (r Records) read(ctx context.Context, st *Standing) error {
 	if err != nil {
 		return err
 	}
+	st.Last = log.Last()
 	// The newest event is believed for its signature; whoever acts on the log reads it
 	// whole, and is refused if any of it is damaged.
 	if _, err := log.Events(ctx); err != nil {
 		return err
 	}
-	st.Last = log.Last()
 	if err := r.Journal.Holding(ctx, st.Secret.Name); err != nil && !errors.As(err, &st.Held) {
 		return err
 	}

@@ -4,10 +4,15 @@ package e2e
 
 import (
 	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,9 +44,12 @@ func fault(service string, layers ...string) unreachable {
 // aside is a file or a folder of the world that is not there, or is another.
 func aside(name, file, content, says string, layers ...string) unreachable {
 	at := func(w *sandboxed) string { return filepath.Join(w.dir, filepath.FromSlash(file)) }
+	kept := func(w *sandboxed) string {
+		return filepath.Join(w.root, "aside-"+strings.ReplaceAll(file, "/", "-"))
+	}
 	return unreachable{name: name, layers: layers, says: says,
 		do: func(w *sandboxed) {
-			_ = os.Rename(at(w), filepath.Join(w.root, "aside")) // some are not there before
+			_ = os.Rename(at(w), kept(w)) // some are not there before
 			if content != "" {
 				require.NoError(w.t, os.MkdirAll(filepath.Dir(at(w)), 0o700))
 				require.NoError(w.t, os.WriteFile(at(w), []byte(content), 0o600))
@@ -49,7 +57,7 @@ func aside(name, file, content, says string, layers ...string) unreachable {
 		},
 		undo: func(w *sandboxed) {
 			require.NoError(w.t, os.RemoveAll(at(w)))
-			_ = os.Rename(filepath.Join(w.root, "aside"), at(w))
+			_ = os.Rename(kept(w), at(w))
 		}}
 }
 
@@ -84,8 +92,8 @@ func everyGap() []unreachable {
 	}
 }
 
-// What could not be checked is never shown as fine: the answer is unknown, and
-// the layer says what it could not see and what to do about it.
+// What could not be checked is never shown as fine: the answer is unknown, the layer
+// says what it could not see and what to do about it, and whoever is to be told is told.
 func TestDriftSaysWhatItCouldNotSee(t *testing.T) {
 	t.Parallel()
 	for i, gaps := range [][]unreachable{everyGap()[:5], everyGap()[5:10], everyGap()[10:]} {
@@ -96,25 +104,99 @@ func TestDriftSaysWhatItCouldNotSee(t *testing.T) {
 			for _, gap := range gaps {
 				t.Run(gap.name, func(t *testing.T) {
 					w := &sandboxed{t: t, root: w.root, dir: w.dir, home: w.home, tmp: w.tmp, env: w.env}
+					ears := listening(t)
 					gap.do(w)
-					var args []string
+					args := ears.args()
 					if gap.args != nil {
-						args = gap.args(w)
+						args = append(args, gap.args(w)...)
 					}
 					c := w.drift(args...)
 					gap.undo(w)
-					require.Equal(t, []any{"unknown", 4}, []any{c.Answer, c.code}, "%v\n%v", c.keys(true), c.gaps())
-					for _, name := range gap.layers {
-						require.True(t, slices.ContainsFunc(c.gaps(), func(g string) bool { return strings.HasPrefix(g, name+" ") }), "layer %s has no gap: %v", name, c.gaps())
-					}
+					c.couldNotSee(t, gap.layers...)
 					require.Contains(t, strings.ToLower(strings.Join(c.gaps(), "\n")), strings.ToLower(gap.says))
+					ears.alarmed(gap.layers...)
 				})
 			}
 			if i == 0 {
-				require.Equal(t, "clean", w.drift().Answer, "and then it is fine again")
+				ears := listening(t)
+				require.Equal(t, "clean", w.drift(ears.args()...).Answer, "and then it is fine again")
+				require.EqualValues(t, 1, ears.beats.Load())
 			}
 		})
 	}
+}
+
+// All of it at once takes down no more: every layer is in the report, and it is told.
+func TestDriftSaysThatItCouldSeeNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.opened(func(*sandbox.Sandbox) {})
+	ears := listening(t)
+	args := ears.args()
+	for _, gap := range everyGap() {
+		gap.do(w)
+		if gap.args != nil {
+			args = append(args, gap.args(w)...)
+		}
+	}
+	layers := []string{"journal", "pass", "config", "resources", "names", "values", "issuers", "changes", "locks", "copies"}
+	c := w.driftBeside(args...) // gpg makes its folder of keys anew
+	c.couldNotSee(t, layers...)
+	require.Len(t, c.Layers, len(layers)+1)
+	ears.alarmed(layers...)
+}
+
+// couldNotSee requires a gap in each of these layers, and an answer that says so.
+func (c checked) couldNotSee(t *testing.T, layers ...string) {
+	t.Helper()
+	require.Equal(t, []any{"unknown", 4}, []any{c.Answer, c.code}, "%v\n%v", c.keys(true), c.gaps())
+	for _, name := range layers {
+		require.True(t, slices.ContainsFunc(c.gaps(), func(g string) bool { return strings.HasPrefix(g, name+" ") }), "layer %s has no gap: %v", name, c.gaps())
+	}
+}
+
+// ears are those who are told of a check: a webhook, and a watcher of heartbeats.
+type ears struct {
+	t     *testing.T
+	at    string
+	beats atomic.Int64
+	mu    sync.Mutex
+	heard []string
+}
+
+// listening are ears that were told nothing yet.
+func listening(t *testing.T) *ears {
+	t.Helper()
+	e := &ears{t: t}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/beat" {
+			e.beats.Add(1)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.heard = append(e.heard, string(body))
+	}))
+	t.Cleanup(server.Close)
+	e.at = server.URL
+	return e
+}
+
+func (e *ears) args() []string {
+	return []string{"--notify", "generic+" + e.at + "/hook", "--heartbeat", e.at + "/beat"}
+}
+
+// alarmed: one message came, which says what could not be checked, as much of it as
+// there is room for; and no heartbeat.
+func (e *ears) alarmed(layers ...string) {
+	e.t.Helper()
+	require.Zero(e.t, e.beats.Load(), "the heartbeat is for a check of everything that is clean")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	require.Len(e.t, e.heard, 1)
+	require.Contains(e.t, e.heard[0], "unknown")
+	require.True(e.t, slices.ContainsFunc(layers, func(name string) bool { return strings.Contains(e.heard[0], "CANNOT TELL "+name+"/") }), e.heard[0])
 }
 
 // Drift that was found stands over what could not be seen.

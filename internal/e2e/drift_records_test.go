@@ -189,8 +189,9 @@ func hostileEvents() []hostile {
 	}
 }
 
-// hostileLeases bar the secret for as long as a lease lasts, and no longer.
-func hostileLeases() []hostile {
+// hostileLeases bar the secret for as long as a lease lasts, and no longer: those that
+// somebody seems to hold, and those that say nothing.
+func hostileLeases() (held, unreadable []hostile) {
 	const lease = ".leases/cloudflare/000900.json"
 	claim := func(name, until string) func(*keptRecords) {
 		return func(k *keptRecords) {
@@ -200,17 +201,18 @@ func hostileLeases() []hostile {
 	object := func(*keptRecords) string { return lease }
 	eve := func(*keptRecords) string { return "eve on elsewhere" }
 	return []hostile{
-		{"a living lease of another host", claim("cloudflare", time.Now().Add(5*time.Minute).UTC().Format(time.RFC3339)), eve},
-		{"a lease until 2099", claim("cloudflare", "2099-01-01T00:00:00Z"), eve},
-		{"a lease on another secret", claim("clerk-test", "2099-01-01T00:00:00Z"), object},
-		{"a truncated lease", func(k *keptRecords) { k.write(lease, `{"format":1,"num`) }, object},
-		{"a pipe for a lease", func(k *keptRecords) { k.replace(lease, pipe) }, object},
-		{"a link for a lease", func(k *keptRecords) { k.replace(lease, linked("/dev/zero")) }, object},
-	}
+			{"a living lease of another host", claim("cloudflare", time.Now().Add(5*time.Minute).UTC().Format(time.RFC3339)), eve},
+			{"a lease until 2099", claim("cloudflare", "2099-01-01T00:00:00Z"), eve},
+		}, []hostile{
+			{"a lease on another secret", claim("clerk-test", "2099-01-01T00:00:00Z"), object},
+			{"a truncated lease", func(k *keptRecords) { k.write(lease, `{"format":1,"num`) }, object},
+			{"a pipe for a lease", func(k *keptRecords) { k.replace(lease, pipe) }, object},
+			{"a link for a lease", func(k *keptRecords) { k.replace(lease, linked("/dev/zero")) }, object},
+		}
 }
 
 // hostileAcceptances would take what the check finds out of its answer.
-func hostileAcceptances() []hostile {
+func hostileAcceptances() (damaged, foreign []hostile) {
 	const accepted = ".accepted/000001.json"
 	spare := func(more string) func(*keptRecords) {
 		return func(k *keptRecords) {
@@ -219,11 +221,15 @@ func hostileAcceptances() []hostile {
 	}
 	object := func(*keptRecords) string { return accepted }
 	return []hostile{
-		{"an acceptance without a signature", spare(""), object},
-		{"an acceptance with a wrong signature", spare(",\n  \"key_id\": \"0123456789abcdef\",\n  \"mac\": \"ab\""), object},
+		{"an acceptance without a signature", func(k *keptRecords) {
+			spare("")(k)
+			// Events were signed long before.
+			later := time.Now().Add(time.Hour)
+			require.NoError(k.t, os.Chtimes(k.at(accepted), later, later))
+		}, object},
 		{"a pipe for an acceptance", func(k *keptRecords) { k.replace(accepted, pipe) }, object},
 		{"an acceptance that is missing", func(k *keptRecords) { k.write(".accepted/000002.json", "{}") }, object},
-	}
+	}, []hostile{{"an acceptance with a wrong signature", spare(",\n  \"key_id\": \"0123456789abcdef\",\n  \"mac\": \"ab\""), object}}
 }
 
 // outcome is what a command must end with; what it prints names the object.
@@ -253,8 +259,10 @@ func (k *keptRecords) bounded(o outcome, name string) {
 func (k *keptRecords) farEnds() map[string]any {
 	k.t.Helper()
 	out := map[string]any{"credentials": k.truth().Credentials}
-	for _, repository := range []string{"store", "store.git"} {
-		out[repository] = k.exec("", "git", "--git-dir="+filepath.Join(k.dir, map[string]string{"store": "store/.git", "store.git": "store.git"}[repository]), "rev-parse", "HEAD").stdout
+	for _, repository := range []string{"store/.git", "store.git"} {
+		r := k.exec("", "git", "--git-dir="+filepath.Join(k.dir, repository), "rev-parse", "HEAD")
+		require.Zero(k.t, r.code, r.stderr)
+		out[repository] = r.stdout
 	}
 	var kept []string
 	require.NoError(k.t, filepath.WalkDir(k.at(""), func(path string, d os.DirEntry, err error) error {
@@ -280,6 +288,10 @@ func TestDriftAndAllThatReadsRecordsBesideHostileOnes(t *testing.T) {
 		status.args, history.args, drift.args, doctor.args = []string{"status"}, []string{"history"}, []string{"drift"}, []string{"doctor"}
 		return []outcome{status, history, drift, doctor}
 	}
+	// What was accepted is in no rotation's way.
+	goOn := []outcome{{[]string{"rotate", "--secret", secret, "--yes"}, 6, false}, {[]string{"revoke", "--due", "--yes"}, 0, false}, {[]string{"rollback", "--secret", secret, "--yes"}, 0, false}}
+	held, unreadable := hostileLeases()
+	damaged, foreign := hostileAcceptances()
 	made := graceWorld(t)
 	for _, kind := range []struct {
 		name string
@@ -290,9 +302,10 @@ func TestDriftAndAllThatReadsRecordsBesideHostileOnes(t *testing.T) {
 		acts bool
 	}{
 		{name: "events", rows: hostileEvents(), want: append(acts(1), looks(outcome{code: 4, names: true}, outcome{code: 1, names: true}, outcome{code: 3, names: true}, outcome{code: 1, names: true})...)},
-		{name: "leases", rows: hostileLeases(), want: append(acts(5), looks(outcome{code: 0}, outcome{code: 0}, outcome{code: 3}, outcome{code: 0, names: true})...)},
-		{name: "acceptances", rows: hostileAcceptances(), acts: true, want: append(looks(outcome{code: 0}, outcome{code: 0}, outcome{code: 3, names: true}, outcome{code: 1, names: true}),
-			outcome{args: []string{"rotate", "--secret", secret, "--yes"}, code: 6}, outcome{args: []string{"revoke", "--due", "--yes"}}, outcome{args: []string{"rollback", "--secret", secret, "--yes"}})},
+		{name: "leases", rows: held, want: append(acts(5), looks(outcome{}, outcome{}, outcome{code: 3}, outcome{names: true})...)},
+		{name: "leases", rows: unreadable, want: append(acts(5), looks(outcome{}, outcome{}, outcome{code: 3, names: true}, outcome{names: true})...)},
+		{name: "acceptances", rows: damaged, acts: true, want: append(looks(outcome{}, outcome{}, outcome{code: 3, names: true}, outcome{code: 1, names: true}), goOn...)},
+		{name: "acceptances", rows: foreign, acts: true, want: append(looks(outcome{}, outcome{}, outcome{code: 3}, outcome{names: true}), goOn...)},
 	} {
 		for _, row := range kind.rows {
 			t.Run(kind.name+"/"+row.name, func(t *testing.T) {
