@@ -32,6 +32,12 @@ func InDir(dir string) *Journal { return &Journal{store: files{dir}, now: time.N
 // on with the new one.
 func InBucket(b func() *blob.Bucket) *Journal { return &Journal{store: bucket{b}, now: time.Now} }
 
+// Clock has every moment that is written or compared taken from now, and returns j.
+func (j *Journal) Clock(now func() time.Time) *Journal {
+	j.now = now
+	return j
+}
+
 // Log is the log of one secret as this process last saw it.
 type Log struct {
 	journal *Journal

@@ -33,16 +33,8 @@ func newShop(t *testing.T, values map[string]string, config string) *shop {
 	s := &shop{world: w, dir: t.TempDir(), state: t.TempDir()}
 	w.secret.Consumers = append(w.secret.Consumers, secrets.Consumer{Name: "shop", Kind: secrets.KindConfig, Stack: "shop", Values: values,
 		Probe: secrets.Probe{Kind: secrets.ProofExact, By: "config"}})
-	salt, crypt, err := stackfile.NewSalt(t.Context(), secrets.NewValue([]byte(stackPhrase)))
-	require.NoError(t, err)
-	sealed := func(v string) string {
-		text, err := crypt.Encrypt(t.Context(), secrets.NewValue([]byte(v)))
-		require.NoError(t, err)
-		return "{secure: \"" + text + "\"}"
-	}
-	config = strings.NewReplacer("%KEY%", sealed(w.holds(entryPath)), "%OTHER%", sealed("another value")).Replace(config)
 	s.write(s.dir, "Pulumi.yaml", "name: shop\nruntime: yaml\n")
-	s.write(s.dir, "Pulumi.prod.yaml", "encryptionsalt: "+salt+"\nconfig:\n"+config)
+	s.configure(config)
 	s.write(s.state, ".pulumi/meta.yaml", "version: 1\n")
 	s.write(s.state, ".pulumi/stacks/shop/prod.json", `{"version":3,"checkpoint":{"stack":"organization/shop/prod","latest":{"manifest":{},"resources":[]}}}`)
 	cat := &secrets.Catalog{Secrets: []secrets.Secret{w.secret}, Stacks: []secrets.Stack{{Name: "shop", Dir: ".", Stack: "prod"}}}
@@ -53,6 +45,20 @@ func newShop(t *testing.T, values map[string]string, config string) *shop {
 	return s
 }
 
+// configure writes the stack's config file as newShop says, with pass's value of now.
+func (s *shop) configure(config string) {
+	s.t.Helper()
+	salt, crypt, err := stackfile.NewSalt(s.t.Context(), secrets.NewValue([]byte(stackPhrase)))
+	require.NoError(s.t, err)
+	sealed := func(v string) string {
+		text, err := crypt.Encrypt(s.t.Context(), secrets.NewValue([]byte(v)))
+		require.NoError(s.t, err)
+		return "{secure: \"" + text + "\"}"
+	}
+	config = strings.NewReplacer("%KEY%", sealed(s.holds(entryPath)), "%OTHER%", sealed("another value")).Replace(config)
+	s.write(s.dir, "Pulumi.prod.yaml", "encryptionsalt: "+salt+"\nconfig:\n"+config)
+}
+
 func (s *shop) write(dir, name, text string) {
 	s.t.Helper()
 	path := filepath.Join(dir, filepath.FromSlash(name))
@@ -60,10 +66,9 @@ func (s *shop) write(dir, name, text string) {
 	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// plan looks at everything as a rotation does before it asks, up to the previews,
-// which need a CLI.
-func (s *shop) plan(v verb, o Options) error {
-	r := &run{Rotator: s.rotator(), options: o, verb: v}
+// rotator is the world's, which knows the project.
+func (s *shop) rotator() *Rotator {
+	r := s.world.rotator()
 	r.Catalog, r.Fleet = s.fleet.Catalog, s.fleet
 	r.Asker.Config = func(ctx context.Context, stack string) (map[string]map[string]secrets.Value, error) {
 		targets, err := s.fleet.Open(ctx, stack)
@@ -72,6 +77,13 @@ func (s *shop) plan(v verb, o Options) error {
 		}
 		return map[string]map[string]secrets.Value{"shop": targets[0].Values}, nil
 	}
+	return r
+}
+
+// plan looks at everything as a rotation does before it asks, up to the previews,
+// which need a CLI.
+func (s *shop) plan(v verb, o Options) error {
+	r := &run{Rotator: s.rotator(), options: o, verb: v}
 	if err := r.look(s.t.Context(), []string{"acme"}); err != nil {
 		return err
 	}

@@ -292,9 +292,11 @@ func TestAnEditDuringARotationIsNotOverwritten(t *testing.T) {
 	require.NotEmpty(t, w.holds(PendingPath(entryPath)))
 	edited := w.issuer.make("acct_1")
 	w.edit(edited)
+	before := w.last().Number
 	_, err := w.rotate(Options{Grace: noGrace})
 	require.ErrorContains(t, err, "was edited since")
 	require.Equal(t, edited, w.holds(entryPath))
+	require.Equal(t, before, w.last().Number, "nothing was begun")
 }
 
 func TestHalfAPairIsRefused(t *testing.T) {
